@@ -1,0 +1,1 @@
+"""One participant's connector: publishes, negotiates, exchanges, and records what happened."""

@@ -1,0 +1,1 @@
+"""Who did what, under which agreement, and who answers for it: the records and what they mean."""

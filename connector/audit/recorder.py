@@ -1,0 +1,151 @@
+"""The only one that writes to the ledger: turns what happened into a leaf and its side row.
+
+Rules that hold here:
+
+* A record is made on the writer's transaction, together with the state change that it records.
+* A leaf holds ids of organisations, codes, counters, digests and commitments (invariant 4). Where
+  the counterpart is a person, whatever would lead to them (party, agreement, exchange, chain
+  pointer, messages) is committed to, each under fresh randomness, and the openings go to a side
+  row under that person's own key.
+* Signed messages are kept whole: with organisations in the shared side row, with a person in theirs.
+* The number that a record will get is known before it is written (:meth:`Recorder.next_record`), so
+  that a signed message can promise it; the log refuses any other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from connector.audit.scope import Scope
+from connector.store.writer import Transaction
+from ledger import log, side
+from ledger.ambient import Ambient
+from ledger.canonical import JSONObject
+from ledger.commitment import fresh_json
+from ledger.document import SignedDocument
+from ledger.leaf import build
+from ledger.names import DataSpaceId, LeafHash, LeafIndex, Milliseconds, ParticipantId
+from ledger.side import SHARED, KeyChest
+
+_PERSONAL: Final = ("with", "agreement", "negotiation", "exchange", "aprev", "message", "counterpart", "input", "contract", "peer_head", "refers")  # fmt: skip
+"""Members that lead to a person when the counterpart is one (``ledger.leaf``: may be commitments)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """Where a record stands."""
+
+    index: LeafIndex
+    hash: LeafHash
+    aseq: int
+
+
+class Recorder:
+    """Writes records for one participant."""
+
+    def __init__(
+        self, *, space: DataSpaceId, me: ParticipantId, chest: KeyChest, ambient: Ambient
+    ) -> None:
+        self._space = space
+        self._me = me
+        self._chest = chest
+        self._ambient = ambient
+
+    def next_record(self, transaction: Transaction, scope: Scope) -> int:
+        """The ``aseq`` that the next record under ``scope`` will have, as this transaction sees it."""
+        return log.chain_head(transaction.sqlite, scope.chain).aseq + 1
+
+    def record(
+        self,
+        transaction: Transaction,
+        kind: str,
+        scope: Scope,
+        *,
+        said: SignedDocument | None = None,
+        heard: SignedDocument | None = None,
+        side_row: JSONObject | None = None,
+        members: JSONObject | None = None,
+        time: Milliseconds | None = None,
+    ) -> Recorded:
+        """Append a record of type ``kind``. Nothing is durable before the transaction commits.
+
+        ``said`` is this participant's own signed message that the record is of, ``heard`` the
+        counterpart's. ``side_row`` holds what opens ``members``, words, and whatever may be erased.
+        """
+        head = log.chain_head(transaction.sqlite, scope.chain)
+        leaf = self._members(scope, said, heard)
+        leaf.update(members or {})
+        leaf["aprev"] = head.hash.hex() if head.hash is not None else None
+        row: JSONObject = dict(side_row or {})
+        if said is not None:
+            row["said"] = side.signed_to_json(said)
+        if heard is not None:
+            row["heard"] = side.signed_to_json(heard)
+        if scope.person is not None:
+            self._commit_personal(leaf, row)
+        aprev = leaf.pop("aprev")
+        entry = build(
+            kind,
+            space=self._space,
+            by={"org": self._me},
+            aseq=head.aseq + 1,
+            aprev=head.hash if isinstance(aprev, str) else aprev,  # type: ignore[arg-type]
+            ambient=self._ambient,
+            time=time,
+            **leaf,
+        )
+        appended = log.append(transaction.sqlite, entry, scope.chain)
+        if row:
+            holder = scope.person or SHARED
+            side.put(transaction.sqlite, self._chest, appended.index, holder, row, self._ambient)
+        return Recorded(appended.index, appended.hash, appended.aseq)
+
+    def record_decision(
+        self,
+        transaction: Transaction,
+        scope: Scope,
+        *,
+        recorded_input: JSONObject,
+        result: JSONObject,
+        members: JSONObject,
+    ) -> Recorded:
+        """Append a ``decision``: the leaf commits to the input, the side row opens it for a replay."""
+        opening = fresh_json("input", recorded_input, self._ambient)
+        return self.record(
+            transaction,
+            "decision",
+            scope,
+            side_row={"input": recorded_input, "result": result, "openings": {"input": opening.to_json()}},
+            members={**members, "input": {"commitment": opening.commitment}},
+        )
+
+    def _members(self, scope: Scope, said: SignedDocument | None, heard: SignedDocument | None) -> JSONObject:
+        members: JSONObject = {}
+        if scope.counterpart is not None:
+            members["with"] = {"org": scope.counterpart.id}
+            if scope.counterpart.unit is not None:
+                members["with_unit"] = scope.counterpart.unit
+        for name in ("unit", "agreement", "negotiation", "exchange", "attempt"):
+            value = getattr(scope, name)
+            if value is not None:
+                members[name] = value
+        if said is not None:
+            members["message"] = said.digest
+        if heard is not None:
+            members["counterpart"] = {"message": heard.digest, "signature": heard.jws.rpartition(".")[2]}
+        return members
+
+    def _commit_personal(self, leaf: JSONObject, row: JSONObject) -> None:
+        openings: JSONObject = {}
+        leaf.pop("with_unit", None)
+        for name in _PERSONAL:
+            value = leaf.get(name)
+            if value is None or (isinstance(value, dict) and "commitment" in value):
+                continue
+            opening = fresh_json(name, value, self._ambient)
+            leaf[name] = {"commitment": opening.commitment}
+            openings[name] = opening.to_json()
+        known = row.get("openings")
+        row["openings"] = {**openings, **(known if isinstance(known, dict) else {})}
+

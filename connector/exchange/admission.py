@@ -1,0 +1,437 @@
+"""The provider's first two steps: a Request or Resume comes in, an Offer or a Denial goes out.
+
+The order of the checks is fixed, cheap ones first; each names the code that a failure is recorded
+under (invariant 2: deny unless shown otherwise):
+
+1. The message is the caller's own, signed by a key that counts now.
+2. Its time is within five minutes of ours (``CLOCK_SKEW``), its deadline ahead and at most ten
+   minutes (``DEADLINE``), its list ours (``LIST_MISMATCH``).
+3. The agreement is in force and the caller is its consumer (``NO_AGREEMENT``, ``AGREEMENT_ENDED``;
+   another's agreement and none look the same).
+4. Dataset, version and selection are under it (``OTHER_DATASET``, ``NO_SUCH_VERSION``, ``BAD_SELECTION``).
+5. The policy's decision is exactly ``allow: true`` (the decision's own code otherwise).
+6. In the transaction that records it: the nonce is new, the agreement is still active, nothing is
+   barred, counters have room.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final
+
+from connector.audit.scope import Counterpart, Scope
+from connector.exchange import counters, custody
+from connector.exchange.channel import Signed
+from connector.exchange.conversation import Conversation, OutOfTurn, read_first
+from connector.exchange.ground import Denied, Ground, Ruling, Snapshot, Terms
+from connector.exchange.messages import (
+    MAX_WINDOW_BYTES,
+    Accept,
+    Ack,
+    Denial,
+    Envelope,
+    Offer,
+    Request,
+    Resume,
+)
+from connector.store.tables import ExchangeRow, NonceRow
+from connector.store.writer import Transaction
+from ledger.canonical import JSONObject, decode_object, encode
+from ledger.commitment import BadOpening, opens, read_opening
+from ledger.document import SignedDocument, from_json
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import DatasetId, LeafHash, MessageHash, Milliseconds, ParticipantId
+
+LARGEST_SKEW_MS: Final = 5 * 60 * 1000
+LONGEST_DEADLINE_MS: Final = 10 * 60 * 1000
+OFFER_LASTS_MS: Final = 60 * 1000
+
+
+class Replayed(BylagError):
+    """A Request or Resume whose nonce was used before."""
+
+    code = "REPLAYED"
+    kind = ErrorKind.CONFLICT
+    default_next_step = "Make a new request; each has a nonce of its own."
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that was decided, recorded and offered."""
+
+    conversation: Conversation
+    terms: Terms
+    request: Request
+    selection: JSONObject | None
+    snapshot: Snapshot
+    ruling: Ruling
+    decision: LeafHash
+    row: ExchangeRow
+    offer: Signed
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that was denied, recorded, and answered with a signed Denial."""
+
+    denial: Signed
+    code: str
+
+
+async def admit(ground: Ground, peer: ParticipantId, first: Signed) -> Admitted | Refused:
+    """Decide on the first message of a consumer's stream.
+
+    Raises a :class:`~ledger.errors.BylagError` for what is not worth a record: a message that is not
+    the caller's, malformed, or a replay.
+    """
+    envelope, body = read_first(ground, peer, first.document)
+    if not isinstance(body, Request | Resume):
+        raise OutOfTurn("an exchange begins with a Request or a Resume", field="type")
+    known = ground.agreements.terms(envelope.agreement)
+    terms = known if known is not None and known.consumer == peer and known.provider == ground.me else None
+    conversation = _conversation(ground, peer, envelope, terms)
+    try:
+        _check_time(ground, envelope, body.deadline)
+        if terms is None:
+            raise Denied("NO_AGREEMENT")
+        if isinstance(body, Request):
+            return await _admit_request(ground, conversation, terms, body, first)
+        return await _admit_resume(ground, conversation, terms, body, first)
+    except Denied as denied:
+        conversation.heard = first.document.digest
+        denial = await ground.writer.write(
+            lambda transaction: _record_denial(transaction, conversation, body.nonce, body.deadline, first, denied)
+        )
+        return Refused(denial, denied.reason)
+
+
+def _conversation(ground: Ground, peer: ParticipantId, envelope: Envelope, terms: Terms | None) -> Conversation:
+    if terms is None:
+        unknown = _scope_without_agreement(ground, peer)
+        scope = unknown
+    else:
+        scope = Scope(
+            counterpart=ground.counterpart(terms, peer), unit=terms.provider_unit, agreement=terms.agreement
+        )
+    return Conversation(
+        ground,
+        peer=peer,
+        scope=scope,
+        exchange=envelope.exchange,
+        agreement=envelope.agreement,
+        attempt=envelope.attempt,
+    )
+
+
+def _scope_without_agreement(ground: Ground, peer: ParticipantId) -> Scope:
+    return Scope(counterpart=Counterpart(peer, is_person=ground.standing.is_person(peer)))
+
+
+def _check_time(ground: Ground, envelope: Envelope, deadline: Milliseconds) -> None:
+    now = ground.ambient.now()
+    if abs(now - envelope.time) > LARGEST_SKEW_MS:
+        raise Denied("CLOCK_SKEW", f"signed at {envelope.time}, received at {now}")
+    if not now < deadline <= now + LONGEST_DEADLINE_MS:
+        raise Denied("DEADLINE", "a deadline lies ahead, at most ten minutes")
+    standing = ground.standing
+    if (envelope.list_number, envelope.list_hash) != (standing.list_number, standing.list_hash):
+        raise Denied("LIST_MISMATCH", f"list {envelope.list_number} here is {standing.list_number}")
+
+
+async def _admit_request(
+    ground: Ground, conversation: Conversation, terms: Terms, request: Request, first: Signed
+) -> Admitted:
+    if conversation.attempt != 1:
+        raise OutOfTurn("the first attempt has the number 1", field="attempt")
+    _require_in_force(ground, terms)
+    snapshot = _find(ground, terms, request.dataset, request.version)
+    selection = _opened_selection(request.selection, first.opening)
+    ruling = _decide(ground, terms, request, selection)
+    conversation.heard = first.document.digest
+    offer = _offer(ground, terms, snapshot, first.document)
+
+    def record(transaction: Transaction) -> tuple[Signed, LeafHash, ExchangeRow]:
+        _guard(transaction, ground, terms, conversation.peer, request.nonce, request.deadline)
+        if transaction.session.get(ExchangeRow, conversation.exchange) is not None:
+            raise Replayed("this exchange was begun before", field="exchange")
+        counters.reserve(transaction, terms.agreement, ruling.counters)
+        decision = _record_decision(transaction, conversation, terms, ruling)
+        row = _new_row(conversation, terms, request, selection, snapshot)
+        signed = conversation.say(
+            transaction,
+            offer,
+            answering=first.document,
+            opening={"schema": snapshot.schema},
+            side=_request_opening(first),
+            members={
+                "decision": decision.hex(),
+                "purpose": request.purpose,
+                "dataset": terms.dataset,
+                "dataset_version": snapshot.digest,
+                "until": offer.expires,
+            },
+        )
+        _remember(row, conversation)
+        transaction.session.add(row)
+        return signed, decision, custody.detached(transaction, row)
+
+    signed, decision, row = await ground.writer.write(record)
+    return Admitted(conversation, terms, request, selection, snapshot, ruling, decision, row, signed)
+
+
+async def _admit_resume(
+    ground: Ground, conversation: Conversation, terms: Terms, resume: Resume, first: Signed
+) -> Admitted:
+    with ground.database.read() as session:
+        row = session.get(ExchangeRow, conversation.exchange)
+    if row is None or row.peer != conversation.peer or row.role != "provider":
+        raise Denied("NO_SUCH_EXCHANGE")
+    if row.state in ("COMPLETED", "TERMINATED"):
+        raise Denied("EXCHANGE_ENDED")
+    if conversation.attempt <= row.attempt:
+        raise OutOfTurn("each attempt has a higher number than the one before", field="attempt")
+    _require_in_force(ground, terms)
+    late = _late_signatures(ground, row, resume, first)
+    selection = _stored_selection(row)
+    snapshot = _find(ground, terms, row.dataset, row.dataset_version)
+    request = Request(row.mode, row.purpose, row.dataset, row.dataset_version, 0, None, resume.nonce, resume.deadline)
+    ruling = _decide(ground, terms, request, selection)
+    conversation.sent = MessageHash(row.sent) if row.sent is not None else None
+    conversation.heard = first.document.digest
+    offer = _offer(ground, terms, snapshot, first.document)
+
+    def record(transaction: Transaction) -> tuple[Signed, LeafHash, ExchangeRow]:
+        _guard(transaction, ground, terms, conversation.peer, resume.nonce, resume.deadline)
+        stored = transaction.session.get_one(ExchangeRow, conversation.exchange)
+        if conversation.attempt <= stored.attempt:
+            raise OutOfTurn("another attempt has begun", field="attempt")
+        decision = _record_decision(transaction, conversation, terms, ruling)
+        for document, envelope, message in late:
+            custody.take_late(transaction, conversation, stored, document, envelope, message)
+        _require_same_place(stored, resume)
+        ground.recorder.record(
+            transaction,
+            "resume",
+            conversation.scope,
+            heard=first.document,
+            members={"digest": stored.digest},
+        )
+        signed = conversation.say(
+            transaction,
+            offer,
+            opening={"schema": snapshot.schema},
+            members={
+                "decision": decision.hex(),
+                "purpose": request.purpose,
+                "dataset": terms.dataset,
+                "dataset_version": snapshot.digest,
+                "until": offer.expires,
+            },
+        )
+        stored.attempt = conversation.attempt
+        stored.state = "REQUESTED"
+        _remember(stored, conversation)
+        return signed, decision, custody.detached(transaction, stored)
+
+    signed, decision, stored = await ground.writer.write(record)
+    return Admitted(conversation, terms, request, selection, snapshot, ruling, decision, stored, signed)
+
+
+def _late_signatures(
+    ground: Ground, row: ExchangeRow, resume: Resume, first: Signed
+) -> list[tuple[SignedDocument, Envelope, Accept | Ack]]:
+    """The consumer's Accept and last Ack, where they were signed and never arrived.
+
+    They travel in the Resume's opening. Custody follows what the consumer signed, whenever it comes.
+    """
+    late: list[tuple[SignedDocument, Envelope, Accept | Ack]] = []
+    for name, kind in (("accept", Accept), ("ack", Ack)):
+        if name not in first.opening:
+            continue
+        document = from_json(first.opening[name])
+        envelope, body = read_first(ground, ParticipantId(row.peer), document)
+        if not isinstance(body, kind) or envelope.exchange != row.id:
+            raise OutOfTurn("this is not a signature in this exchange", field=name)
+        late.append((document, envelope, body))
+    return late
+
+
+def _require_same_place(row: ExchangeRow, resume: Resume) -> None:
+    """Both sides must mean the same place in the same bytes, or there is nothing to go on from."""
+    if (row.digest, row.window) != (resume.digest, resume.window):
+        raise Denied("RESUME_ELSEWHERE", "the last Ack named is not the last one here")
+
+
+def _require_in_force(ground: Ground, terms: Terms) -> None:
+    if not terms.active:
+        raise Denied("AGREEMENT_ENDED")
+    if (code := ground.bars.code(terms.agreement)) is not None:
+        raise Denied(code)
+
+
+def _find(ground: Ground, terms: Terms, dataset: str, version: str | None) -> Snapshot:
+    if dataset != terms.dataset:
+        raise Denied("OTHER_DATASET")
+    try:
+        return ground.shelf.snapshot(DatasetId(dataset), version)
+    except BylagError as error:
+        raise Denied("NO_SUCH_VERSION") from error
+
+
+def _opened_selection(commitment: str | None, opening: JSONObject) -> JSONObject | None:
+    if commitment is None:
+        return None
+    selection = opening.get("selection")
+    try:
+        opened = read_opening("selection", opening.get("selection_opening"))
+    except BadOpening as error:
+        raise Denied("BAD_SELECTION") from error
+    if not isinstance(selection, dict) or opened.value != encode(selection) or not opens(opened, commitment):
+        raise Denied("BAD_SELECTION")
+    return selection
+
+
+def _decide(ground: Ground, terms: Terms, request: Request, selection: JSONObject | None) -> Ruling:
+    with ground.database.read_sqlite() as connection:
+        granted = counters.values(connection, terms.agreement)
+    ruling = ground.policy.decide(
+        terms,
+        {"purpose": request.purpose, "mode": request.mode, "dataset": request.dataset, "selection": selection},
+        granted,
+    )
+    if ruling.allow is not True:
+        raise DeniedByPolicy(ruling)
+    return ruling
+
+
+class DeniedByPolicy(Denied):
+    """The policy said no; the ruling is recorded with the denial."""
+
+    def __init__(self, ruling: Ruling) -> None:
+        super().__init__(ruling.code)
+        self.ruling = ruling
+
+
+def _offer(ground: Ground, terms: Terms, snapshot: Snapshot, asked: SignedDocument) -> Offer:
+    return Offer(
+        request=asked.digest,
+        version=snapshot.digest,
+        schema=hashlib.sha256(encode(snapshot.schema)).hexdigest(),
+        media_type=snapshot.media_type,
+        windows=terms.windows,
+        window_bytes=MAX_WINDOW_BYTES,
+        expires=Milliseconds(ground.ambient.now() + OFFER_LASTS_MS),
+    )
+
+
+def _guard(
+    transaction: Transaction, ground: Ground, terms: Terms, peer: str, nonce: str, deadline: Milliseconds
+) -> None:
+    """Step 6: what must still be so in the transaction that records the grant."""
+    _spend_nonce(transaction, peer, nonce, deadline)
+    require_active(transaction, terms.agreement)
+    if (code := ground.bars.code(terms.agreement)) is not None:
+        raise Denied(code)
+
+
+def require_active(transaction: Transaction, agreement: str) -> None:
+    """A guard: the agreement is still active in the store. Raises ``Denied``."""
+    row = transaction.sqlite.execute("SELECT state FROM agreement WHERE id = ?", (agreement,)).fetchone()
+    if row is None or row[0] != "active":
+        raise Denied("AGREEMENT_ENDED")
+
+
+def _spend_nonce(transaction: Transaction, peer: str, nonce: str, deadline: Milliseconds) -> None:
+    if transaction.session.get(NonceRow, (peer, nonce)) is not None:
+        raise Replayed("this nonce was used before", field="nonce")
+    transaction.session.add(NonceRow(peer=peer, nonce=nonce, deadline=deadline))
+
+
+def _record_decision(
+    transaction: Transaction, conversation: Conversation, terms: Terms, ruling: Ruling
+) -> LeafHash:
+    recorded = conversation.ground.recorder.record_decision(
+        transaction,
+        conversation.scope,
+        recorded_input=ruling.input,
+        result=ruling.result,
+        members={
+            "policy": terms.policy_digest,
+            "rulebook": ruling.rulebook,
+            "contract": terms.contract,
+            "code": ruling.code,
+            "until": ruling.valid_until,
+        },
+    )
+    return recorded.hash
+
+
+def _record_denial(
+    transaction: Transaction,
+    conversation: Conversation,
+    nonce: str,
+    deadline: Milliseconds,
+    first: Signed,
+    denied: Denied,
+) -> Signed:
+    _spend_nonce(transaction, conversation.peer, nonce, deadline)
+    members: JSONObject = {"code": denied.reason}
+    side: JSONObject = dict(_request_opening(first))
+    if isinstance(denied, DeniedByPolicy):
+        members["rulebook"] = denied.ruling.rulebook
+        side |= {"input": denied.ruling.input, "result": denied.ruling.result}
+    return conversation.say(
+        transaction,
+        Denial(first.document.digest, denied.reason),
+        answering=first.document,
+        side=side,
+        members=members,
+    )
+
+
+def _request_opening(first: Signed) -> JSONObject:
+    return {"request_opening": first.opening} if first.opening else {}
+
+
+def _new_row(
+    conversation: Conversation,
+    terms: Terms,
+    request: Request,
+    selection: JSONObject | None,
+    snapshot: Snapshot,
+) -> ExchangeRow:
+    now = conversation.ground.ambient.now()
+    return ExchangeRow(
+        id=conversation.exchange,
+        agreement=terms.agreement,
+        peer=conversation.peer,
+        role="provider",
+        mode=request.mode,
+        state="REQUESTED",
+        dataset=terms.dataset,
+        dataset_version=snapshot.digest,
+        purpose=request.purpose,
+        selection=encode(selection) if selection is not None else b"",
+        attempt=1,
+        window=0,
+        position=request.cursor,
+        frames=0,
+        rows=0,
+        size=0,
+        digest="",
+        accept=b"",
+        last_ack=b"",
+        started=now,
+        changed=now,
+    )
+
+
+def _remember(row: ExchangeRow, conversation: Conversation) -> None:
+    row.sent = conversation.sent
+    row.seen = conversation.heard
+    row.changed = conversation.ground.ambient.now()
+
+
+def _stored_selection(row: ExchangeRow) -> JSONObject | None:
+    return decode_object(row.selection) if row.selection else None

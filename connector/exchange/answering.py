@@ -1,0 +1,374 @@
+"""The provider's side of a query session: small questions, each answer recorded before it leaves.
+
+Rules that hold here (LEDGER.md section 3, "Query"):
+
+* One signed Request, Offer and Accept open the session; questions and answers are unsigned and
+  covered by the window's Commit and Ack, through F_n = HMAC(k_j, length ‖ question ‖ answer).
+* For each question a ``release`` is durable before the answer leaves. Its number and running digest
+  are taken inside the writer's transaction, so they follow the log's order; a question that is
+  denied there is not part of D.
+* A window closes after 64 questions, 8 MiB or one second, whichever is first; it counts in the
+  budget from its first answer.
+* The session's ruling is a lease: it is used while it holds, and decided anew when it does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Final
+
+from connector.exchange import counters, custody
+from connector.exchange.admission import Admitted, require_active
+from connector.exchange.budget import BudgetUsed, require_room
+from connector.exchange.channel import Answer, Channel, Heartbeat, Question, Signed, WindowOpen
+from connector.exchange.conversation import OutOfTurn, commit_members
+from connector.exchange.digest import FrameKey, RunningDigest, after_answer, fresh_key, key_digest
+from connector.exchange.ground import Denied, Ground, Ruling
+from connector.exchange.messages import Accept, Ack, Commit
+from connector.exchange.provider import Interrupted
+from connector.store.tables import ExchangeRow, WindowRow
+from connector.store.writer import Transaction
+from ledger.canonical import JSONObject, decode_object, encode
+from ledger.errors import BylagError
+from ledger.names import LeafHash
+
+QUESTIONS_A_WINDOW: Final = 64
+BYTES_A_WINDOW: Final = 8 << 20
+SECONDS_A_WINDOW: Final = 1.0
+MAX_QUESTION_BYTES: Final = 16 << 10
+
+
+@dataclass(slots=True)
+class OpenWindow:
+    """A window being filled. ``digest``, ``places`` and what follows belong to the writer's thread."""
+
+    number: int
+    key: FrameKey
+    asked: int = 0
+    size: int = 0
+    opened: float = 0.0
+    digest: RunningDigest = RunningDigest(b"")
+    places: list[custody.FramePlace] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Closing:
+    window: OpenWindow
+
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    window: OpenWindow
+
+
+_Outgoing = tuple[Question, "Future[Answer]"] | _Closing | _Opening | None
+
+
+class AnsweringSession:
+    """A query session after its Offer."""
+
+    def __init__(self, ground: Ground, channel: Channel, admitted: Admitted) -> None:
+        self._ground = ground
+        self._channel = channel
+        self._admitted = admitted
+        self._conversation = admitted.conversation
+        self._terms = admitted.terms
+        self._ruling: Ruling = admitted.ruling
+        self._decision: LeafHash = admitted.decision
+        self._row = admitted.row
+        self._window: OpenWindow | None = None
+        self._last_number = self._row.window
+        self._digest = RunningDigest(b"")
+        """D after the last answer that was recorded; the writer's thread alone touches it."""
+        self._committed = RunningDigest(b"")
+        """D after the last window that was committed to."""
+        self._unacknowledged = 0
+        self._outgoing: asyncio.Queue[_Outgoing] = asyncio.Queue(4 * QUESTIONS_A_WINDOW)
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Answer until the other side finishes. Raises a :class:`~ledger.errors.BylagError`.
+
+        The consumer finishes after it acknowledged the last window; anything else leaves the
+        exchange SUSPENDED and its open window in the budget.
+        """
+        await self._take_accept()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                closing = tasks.create_task(self._close_by_the_clock())
+                sending = tasks.create_task(self._send_in_order())
+                await self._listen()
+                if self._window is not None:
+                    raise Interrupted("the consumer left without acknowledging the last window")
+                await self._outgoing.put(None)
+                await sending
+                closing.cancel()
+        except* BylagError as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise error from None
+        finally:
+            await self._ground.writer.write(self._record_the_end)
+
+    def _record_the_end(self, transaction: Transaction) -> None:
+        row = transaction.session.get_one(ExchangeRow, self._row.id)
+        row.state = "COMPLETED" if row.window == self._last_number else "SUSPENDED"
+
+    async def _take_accept(self) -> None:
+        message = await self._channel.receive()
+        if not isinstance(message, Signed):
+            raise OutOfTurn("an Offer is answered by an Accept of it", field="type")
+        body = self._conversation.hear(message)
+        if not isinstance(body, Accept) or body.offer != self._admitted.offer.document.digest:
+            raise OutOfTurn("an Offer is answered by an Accept of it", field="type")
+
+        def record(transaction: Transaction) -> None:
+            require_active(transaction, self._terms.agreement)
+            row = transaction.session.get_one(ExchangeRow, self._row.id)
+            custody.take_accept(transaction, self._conversation, row, message.document)
+            row.state = "STARTED"
+            self._row = custody.detached(transaction, row)
+
+        await self._ground.writer.write(record)
+        self._digest = self._committed = RunningDigest(bytes.fromhex(self._row.digest))
+
+    async def _listen(self) -> None:
+        while (message := await self._channel.receive()) is not None:
+            if isinstance(message, Question):
+                await self._take_question(message)
+            elif isinstance(message, Signed):
+                await self._take_signed(message)
+            elif not isinstance(message, Heartbeat):
+                raise OutOfTurn("this message has no place in a query session", field="body")
+
+    async def _take_question(self, question: Question) -> None:
+        window = self._window
+        if window is None or window.asked >= QUESTIONS_A_WINDOW or window.size >= BYTES_A_WINDOW:
+            window = await self._open_window()
+        answer = self._prepare(question, window)
+        window.asked += 1
+        await self._outgoing.put((question, answer))
+
+    def _prepare(self, question: Question, window: OpenWindow) -> Future[Answer]:
+        """Look the rows up, and submit the record that must be durable before they leave."""
+        try:
+            selection = _selection(question)
+            self._require_lease(selection)
+            rows, count = self._admitted.snapshot.lookup(
+                selection, columns=self._ruling.columns, row_filter=self._ruling.row_filter
+            )
+        except BylagError as error:
+            reason = error.reason if isinstance(error, Denied) else error.code
+            return self._ground.writer.submit(lambda transaction: self._deny(transaction, question, reason))
+        window.size += len(rows)
+        return self._ground.writer.submit(
+            lambda transaction: self._release(transaction, question, window, rows, count)
+        )
+
+    def _require_lease(self, selection: JSONObject) -> None:
+        if self._ground.policy.still_holds(self._ruling):
+            return
+        with self._ground.database.read_sqlite() as connection:
+            granted = counters.values(connection, self._terms.agreement)
+        ruling = self._ground.policy.decide(
+            self._terms,
+            {
+                "purpose": self._row.purpose,
+                "mode": "query",
+                "dataset": self._terms.dataset,
+                "selection": selection,
+            },
+            granted,
+        )
+        if ruling.allow is not True:
+            raise Denied(ruling.code)
+        self._ruling = ruling
+
+    def _release(
+        self, transaction: Transaction, question: Question, window: OpenWindow, rows: bytes, count: int
+    ) -> Answer:
+        """Guards, record, number and running digest, in the transaction that makes it durable."""
+        require_active(transaction, self._terms.agreement)
+        if (code := self._ground.bars.code(self._terms.agreement)) is not None:
+            raise Denied(code)
+        if not window.places:
+            self._begin_window(transaction, window)
+        counters.reserve(transaction, self._terms.agreement, self._ruling.counters)
+        before = window.digest if window.places else self._digest
+        digest = after_answer(before, window.key, question.selection, rows)
+        n = len(window.places) + 1
+        self._ground.recorder.record(
+            transaction,
+            "release",
+            self._conversation.scope,
+            side_row={"question": decode_object(question.selection)},
+            members={
+                "window": window.number,
+                "query": n,
+                "rows": count,
+                "bytes": len(rows),
+                "digest": digest.hex(),
+                "decision": self._decision.hex(),
+            },
+        )
+        window.digest = self._digest = digest
+        window.places.append(custody.FramePlace(digest.hex(), count, len(rows), window.number))
+        return Answer(question.id, window.number, n, digest, rows)
+
+    def _begin_window(self, transaction: Transaction, window: OpenWindow) -> None:
+        require_room(
+            transaction,
+            self._terms.agreement,
+            self._conversation.exchange,
+            window.number,
+            self._terms.windows,
+        )
+        transaction.session.add(
+            WindowRow(
+                exchange=self._row.id,
+                attempt=self._conversation.attempt,
+                number=window.number,
+                agreement=self._terms.agreement,
+                state="open",
+                message="",
+                position=window.number,
+                layout=encode([]),
+                committed=self._ground.ambient.now(),
+            )
+        )
+
+    def _deny(self, transaction: Transaction, question: Question, code: str) -> Answer:
+        self._ground.recorder.record(
+            transaction,
+            "denial",
+            self._conversation.scope,
+            side_row={"question_id": question.id},
+            members={"code": code},
+        )
+        return Answer(question.id, 0, 0, b"", b"", code)
+
+    async def _open_window(self) -> OpenWindow:
+        await self._close_window()
+        while self._unacknowledged >= self._terms.windows:
+            await self._hear_until_room()
+        self._last_number += 1
+        window = OpenWindow(
+            number=self._last_number,
+            key=fresh_key(self._ground.ambient),
+            opened=self._ground.ambient.monotonic(),
+        )
+        self._window = window
+        self._unacknowledged += 1
+        await self._outgoing.put(_Opening(window))
+        self._wake.set()
+        return window
+
+    async def _hear_until_room(self) -> None:
+        """While the budget is used up only signatures are of interest."""
+        message = await self._channel.receive()
+        if isinstance(message, Signed):
+            await self._take_signed(message)
+        elif message is None:
+            raise Interrupted("the consumer ended the session")
+        elif not isinstance(message, Heartbeat):
+            await self._refuse_for_budget(message)
+
+    async def _refuse_for_budget(self, message: object) -> None:
+        if not isinstance(message, Question):
+            raise OutOfTurn("this message has no place in a query session", field="body")
+        refused: Future[Answer] = self._ground.writer.submit(
+            lambda transaction: self._deny(transaction, message, BudgetUsed.code)
+        )
+        await self._outgoing.put((message, refused))
+
+    async def _close_window(self) -> None:
+        window, self._window = self._window, None
+        if window is not None:
+            await self._outgoing.put(_Closing(window))
+
+    async def _close_by_the_clock(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            window = self._window
+            if window is None:
+                continue
+            await asyncio.sleep(SECONDS_A_WINDOW)
+            if self._window is window:
+                await self._close_window()
+
+    async def _send_in_order(self) -> None:
+        """Answers leave in the order of their records, each behind its window's key."""
+        while (item := await self._outgoing.get()) is not None:
+            if isinstance(item, _Opening):
+                await self._channel.send(WindowOpen(item.window.number, item.window.key))
+            elif isinstance(item, _Closing):
+                await self._commit(item.window)
+            else:
+                await self._channel.send(await self._answered(*item))
+
+    async def _answered(self, question: Question, answer: Future[Answer]) -> Answer:
+        try:
+            return await asyncio.wrap_future(answer)
+        except (Denied, BudgetUsed) as error:
+            code = error.reason if isinstance(error, Denied) else error.code
+            return await self._ground.writer.write(
+                lambda transaction: self._deny(transaction, question, code)
+            )
+
+    async def _commit(self, window: OpenWindow) -> None:
+        def record(transaction: Transaction) -> Signed:
+            if not window.places:
+                # Every question in it was denied: still a window, so that none is ever missing.
+                self._begin_window(transaction, window)
+                window.digest = self._committed
+            self._committed = window.digest
+            commit = Commit(
+                window=window.number,
+                key=key_digest(window.key),
+                digests=tuple(place.digest for place in window.places),
+                digest=window.digest.hex(),
+                rows=sum(place.rows for place in window.places),
+                bytes=sum(place.size for place in window.places),
+                labels=None,
+                position=window.number,
+            )
+            signed = self._conversation.say(transaction, commit, members=commit_members(commit))
+            stored = transaction.session.get_one(
+                WindowRow, (self._row.id, self._conversation.attempt, window.number)
+            )
+            stored.message = signed.document.digest
+            stored.layout = encode(
+                [[place.digest, place.rows, place.size, place.position] for place in window.places]
+            )
+            row = transaction.session.get_one(ExchangeRow, self._row.id)
+            row.sent, row.seen = self._conversation.sent, self._conversation.heard
+            return signed
+
+        await self._channel.send(await self._ground.writer.write(record))
+
+    async def _take_signed(self, message: Signed) -> None:
+        body = self._conversation.hear(message)
+        if not isinstance(body, Ack):
+            raise OutOfTurn("a window is answered by an Ack", field="type")
+        await self._take_ack(message, body)
+
+    async def _take_ack(self, message: Signed, ack: Ack) -> None:
+        def record(transaction: Transaction) -> None:
+            row = transaction.session.get_one(ExchangeRow, self._row.id)
+            custody.take_ack(
+                transaction, self._conversation, row, message.document, ack, self._conversation.attempt
+            )
+            self._row = custody.detached(transaction, row)
+
+        await self._ground.writer.write(record)
+        self._unacknowledged -= 1
+
+
+def _selection(question: Question) -> JSONObject:
+    if len(question.selection) > MAX_QUESTION_BYTES:
+        raise Denied("BAD_SELECTION", "the question is too long")
+    return decode_object(question.selection, max_bytes=MAX_QUESTION_BYTES, max_depth=8)

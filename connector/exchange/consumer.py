@@ -1,0 +1,537 @@
+"""The consumer's side of a transfer: ask, accept, store and sync each window, then sign for it.
+
+Rules that hold here (LEDGER.md section 3; the numbers are its steps):
+
+* 1. The Request is durable here before it is sent.
+* 3. The Offer is compared with the agreement before it is accepted.
+* 5. An Ack is signed after its window's frames are synced and their digests equal the Commit's. A
+  frame that is not what was committed to gets a signed Reject in the Ack's place, and ends the attempt.
+* 6. The Receipt says what this side stored; an End that says otherwise is refused.
+* Windows are acknowledged in order, while the next ones are already arriving.
+* A resume starts at the last durable Ack; whatever lies beyond it was discarded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from connector.audit.scope import Scope
+from connector.exchange import custody
+from connector.exchange.channel import Channel, Frame, Heartbeat, Signed
+from connector.exchange.conversation import Conversation, OutOfTurn, commit_members
+from connector.exchange.digest import FrameKey, RunningDigest, after_frame, key_digest
+from connector.exchange.ground import Denied, Ground, Terms
+from connector.exchange.inbox import Delivery, sync
+from connector.exchange.messages import (
+    Accept,
+    Ack,
+    Commit,
+    Cut,
+    Denial,
+    End,
+    Offer,
+    Receipt,
+    Reject,
+    Request,
+    Resume,
+)
+from connector.exchange.provider import Interrupted
+from connector.store.tables import DeliveryRow, ExchangeRow
+from connector.store.writer import Transaction
+from ledger.ambient import fresh_id
+from ledger.canonical import JSONObject, decode_object, encode
+from ledger.commitment import Opening, fresh_json
+from ledger.document import SignedDocument, from_json
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import DatasetId, ExchangeId, MessageHash, Milliseconds
+
+DEADLINE_MS: Final = 60_000
+Progress = Callable[[int, int], None]
+"""Called after each acknowledged window with the rows and bytes received so far."""
+
+
+class WrongBytes(BylagError):
+    """The provider sent other bytes than it committed to; the Reject is signed and recorded."""
+
+    code = "WRONG_BYTES"
+    kind = ErrorKind.CONFLICT
+    default_next_step = "Both logs hold the proof. Resume to ask again, or end the agreement with a reason."
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a consumer asks for under an agreement."""
+
+    dataset: DatasetId
+    purpose: str
+    mode: str = "transfer"
+    version: str | None = None
+    cursor: int = 0
+    selection: JSONObject | None = None
+
+
+class ConsumerExchange:
+    """One attempt at receiving a dataset."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        channel: Channel,
+        terms: Terms,
+        delivery: Delivery,
+        *,
+        exchange: ExchangeId,
+        progress: Progress | None = None,
+    ) -> None:
+        self._ground = ground
+        self._channel = channel
+        self._terms = terms
+        self._delivery = delivery
+        self._progress = progress or (lambda _rows, _bytes: None)
+        self._exchange = exchange
+        self._conversation = Conversation(
+            ground,
+            peer=terms.provider,
+            scope=Scope(
+                counterpart=ground.counterpart(terms, terms.provider),
+                unit=terms.consumer_unit,
+                agreement=terms.agreement,
+            ),
+            exchange=exchange,
+            agreement=terms.agreement,
+            attempt=1,
+        )
+        self._digest = RunningDigest(b"")
+        self._windows = 0
+        self._acking: asyncio.Task[None] | None = None
+
+    async def fetch(self, wish: Wish) -> ExchangeRow:
+        """Ask for ``wish`` and receive all of it. Returns the exchange as it stands, COMPLETED.
+
+        Raises :class:`~connector.exchange.ground.Denied` with the provider's code, or another
+        :class:`~ledger.errors.BylagError`; what was acknowledged by then is kept for a resume.
+        """
+        request = await self._ground.writer.write(lambda transaction: self._request(transaction, wish))
+        await self._channel.send(request)
+        return await self._receive(request.document, wish.version)
+
+    async def open_session(self, wish: Wish) -> tuple[Conversation, RunningDigest]:
+        """Ask for a query session and accept it: the conversation to go on with, and D_0."""
+        request = await self._ground.writer.write(lambda transaction: self._request(transaction, wish))
+        await self._channel.send(request)
+        await self._accept(request.document, wish.version)
+        return self._conversation, self._digest
+
+    async def resume(self) -> ExchangeRow:
+        """Go on from the last durable Ack of an interrupted exchange.
+
+        Where that stands is read in the transaction that signs the Resume: an Ack of the attempt
+        before may have become durable after that attempt was given up.
+        """
+        resume, row = await self._ground.writer.write(self._resume)
+        await asyncio.to_thread(self._delivery.discard_after, row.window)
+        self._windows = row.window
+        await self._channel.send(resume)
+        return await self._receive(resume.document, row.dataset_version)
+
+    async def _receive(self, asked: SignedDocument, version: str | None) -> ExchangeRow:
+        try:
+            await self._accept(asked, version)
+            await self._take_windows()
+            return self._stored()
+        except BylagError:
+            await self._suspend()
+            raise
+        finally:
+            if self._acking is not None:
+                self._acking.cancel()
+            self._delivery.abandon()
+
+    def _request(self, transaction: Transaction, wish: Wish) -> Signed:
+        """Step 1."""
+        ambient = self._ground.ambient
+        opening: JSONObject = {}
+        commitment: Opening | None = None
+        if wish.selection is not None:
+            commitment = fresh_json("selection", wish.selection, ambient)
+            opening = {"selection": wish.selection, "selection_opening": commitment.to_json()}
+        request = Request(
+            mode=wish.mode,
+            purpose=wish.purpose,
+            dataset=wish.dataset,
+            version=wish.version,
+            cursor=wish.cursor,
+            selection=commitment.commitment if commitment else None,
+            nonce=ambient.random(32).hex(),
+            deadline=Milliseconds(ambient.now() + DEADLINE_MS),
+        )
+        signed = self._conversation.say(
+            transaction,
+            request,
+            opening=opening,
+            members={"purpose": wish.purpose, "dataset": wish.dataset, "nonce": request.nonce},
+        )
+        now = ambient.now()
+        transaction.session.add(
+            ExchangeRow(
+                id=self._exchange,
+                agreement=self._terms.agreement,
+                peer=self._terms.provider,
+                role="consumer",
+                mode=wish.mode,
+                state="REQUESTED",
+                dataset=wish.dataset,
+                dataset_version=wish.version or "",
+                purpose=wish.purpose,
+                selection=encode(wish.selection) if wish.selection is not None else b"",
+                attempt=1,
+                window=0,
+                position=wish.cursor,
+                frames=0,
+                rows=0,
+                size=0,
+                digest="",
+                sent=self._conversation.sent,
+                accept=b"",
+                last_ack=b"",
+                started=now,
+                changed=now,
+            )
+        )
+        return signed
+
+    def _resume(self, transaction: Transaction) -> tuple[Signed, ExchangeRow]:
+        row = transaction.session.get_one(ExchangeRow, self._exchange)
+        if not row.accept or row.state in ("COMPLETED", "TERMINATED"):
+            raise OutOfTurn("there is nothing to go on with: fetch anew", field="exchange")
+        self._conversation.begin_attempt(
+            row.attempt + 1,
+            MessageHash(row.sent) if row.sent else None,
+            MessageHash(row.seen) if row.seen else None,
+        )
+        ack = from_json(decode_object(row.last_ack)) if row.last_ack else None
+        opening: JSONObject = {"accept": decode_object(row.accept)}
+        if row.last_ack:
+            opening["ack"] = decode_object(row.last_ack)
+        ambient = self._ground.ambient
+        resume = Resume(
+            ack=ack.digest if ack else None,
+            window=row.window,
+            frame=row.frames,
+            digest=row.digest,
+            nonce=ambient.random(32).hex(),
+            deadline=Milliseconds(ambient.now() + DEADLINE_MS),
+        )
+        signed = self._conversation.say(
+            transaction, resume, opening=opening, members={"digest": row.digest, "nonce": resume.nonce}
+        )
+        row.attempt = self._conversation.attempt
+        row.state = "REQUESTED"
+        row.sent = self._conversation.sent
+        return signed, custody.detached(transaction, row)
+
+    async def _accept(self, asked: SignedDocument, version: str | None) -> None:
+        """Steps 2 and 3."""
+        message = await self._next()
+        if not isinstance(message, Signed):
+            raise OutOfTurn("a Request is answered by an Offer or a Denial", field="type")
+        body = self._conversation.hear(message)
+        if isinstance(body, Denial) and body.request == asked.digest:
+            await self._take_denial(message, body)
+        if not isinstance(body, Offer) or body.request != asked.digest:
+            raise OutOfTurn("a Request is answered by an Offer or a Denial of it", field="request")
+        schema = self._check_offer(body, message, version)
+
+        def record(transaction: Transaction) -> Signed:
+            row = transaction.session.get_one(ExchangeRow, self._exchange)
+            signed = self._conversation.say(
+                transaction,
+                Accept(message.document.digest),
+                answering=message.document,
+                members={
+                    "purpose": row.purpose,
+                    "dataset": row.dataset,
+                    "dataset_version": body.version,
+                    "until": body.expires,
+                },
+            )
+            if not row.accept:
+                row.accept = encode(signed.document.to_json())
+                row.digest = signed.document.digest
+            row.dataset_version = body.version
+            row.state = "STARTED"
+            self._remember(row)
+            if transaction.session.get(DeliveryRow, self._exchange) is None:
+                transaction.session.add(
+                    DeliveryRow(
+                        exchange=self._exchange,
+                        media_type=body.media_type,
+                        table_schema=encode(schema),
+                        complete=False,
+                        received=self._ground.ambient.now(),
+                    )
+                )
+            self._digest = RunningDigest(bytes.fromhex(row.digest))
+            return signed
+
+        await self._channel.send(await self._ground.writer.write(record))
+
+    def _check_offer(self, offer: Offer, message: Signed, version: str | None) -> JSONObject:
+        schema = message.opening.get("schema")
+        if not isinstance(schema, dict) or hashlib.sha256(encode(schema)).hexdigest() != offer.schema:
+            raise OutOfTurn("the schema beside the Offer is not the one it names", field="schema")
+        if version and offer.version != version:
+            raise OutOfTurn("the Offer is for another version", field="dataset_version")
+        if offer.windows != self._terms.windows:
+            raise OutOfTurn("the Offer's W is not the agreement's", field="windows")
+        if offer.expires <= self._ground.ambient.now():
+            raise OutOfTurn("the Offer has expired", field="expires")
+        return schema
+
+    async def _take_denial(self, message: Signed, denial: Denial) -> None:
+        def record(transaction: Transaction) -> None:
+            self._ground.recorder.record(
+                transaction,
+                "denial",
+                self._conversation.scope,
+                heard=message.document,
+                members={"code": denial.code},
+            )
+            row = transaction.session.get_one(ExchangeRow, self._exchange)
+            row.state, row.code = "TERMINATED", denial.code
+            self._remember(row)
+
+        await self._ground.writer.write(record)
+        raise Denied(denial.code, f"the provider denied the request: {denial.code}")
+
+    async def _take_windows(self) -> None:
+        """Steps 4 to 6."""
+        while True:
+            message = await self._next()
+            if not isinstance(message, Signed):
+                raise OutOfTurn("frames come after the Commit of their window", field="frame")
+            body = self._conversation.hear(message)
+            if isinstance(body, Commit):
+                await self._take_window(message, body)
+            elif isinstance(body, Cut):
+                await self._take_cut(message, body)
+            elif isinstance(body, End):
+                await self._take_end(message, body)
+                return
+            else:
+                raise OutOfTurn("a Commit, a Cut or the End is expected", field="type")
+
+    async def _take_window(self, message: Signed, commit: Commit) -> None:
+        key = self._window_key(message, commit)
+        self._delivery.begin(commit.window)
+        size = 0
+        for number, expected in enumerate(commit.digests, start=1):
+            frame = await self._next()
+            if isinstance(frame, Signed):
+                await self._take_cut_in_window(frame, message, number - 1)
+            if not isinstance(frame, Frame):
+                raise OutOfTurn("a window's frames come without anything between", field="frame")
+            size += len(frame.data)
+            digest = await asyncio.to_thread(self._store, key, frame.data)
+            if digest.hex() != expected:
+                await self._reject(message, commit, number, "OTHER_BYTES")
+        if size != commit.bytes or self._digest.hex() != commit.digest:
+            await self._reject(message, commit, max(len(commit.digests), 1), "OTHER_LENGTH")
+        self._windows = commit.window
+        before, part = self._acking, self._delivery.finish()
+        if before is not None and before.done():
+            before.result()
+        self._acking = asyncio.create_task(self._acknowledge(before, part, message, commit))
+
+    def _window_key(self, message: Signed, commit: Commit) -> FrameKey:
+        key = message.opening.get("key")
+        if commit.window != self._windows + 1:
+            raise OutOfTurn("windows are numbered without gaps", field="window")
+        if not isinstance(key, str) or len(key) != 64:
+            raise OutOfTurn("the window's key is missing beside its Commit", field="key")
+        frame_key = FrameKey(bytes.fromhex(key))
+        if key_digest(frame_key) != commit.key:
+            raise OutOfTurn("the key beside the Commit is not the one it names", field="key")
+        return frame_key
+
+    def _store(self, key: FrameKey, data: bytes) -> RunningDigest:
+        self._digest = after_frame(self._digest, key, data)
+        self._delivery.store(data)
+        return self._digest
+
+    async def _acknowledge(
+        self, before: asyncio.Task[None] | None, part: BinaryIO, message: Signed, commit: Commit
+    ) -> None:
+        """Step 5: sync, then record and sign, then tell the provider; one window after another."""
+        await asyncio.to_thread(sync, part)
+        if before is not None:
+            await before
+        frames = len(commit.digests)
+        ack = await self._ground.writer.write(
+            lambda transaction: self._record_ack(
+                transaction, message.document, commit, frames, commit.digest, commit.rows, commit.bytes
+            )
+        )
+        await self._channel.send(ack)
+
+    def _record_ack(
+        self,
+        transaction: Transaction,
+        heard: SignedDocument,
+        commit: Commit,
+        frames: int,
+        digest: str,
+        rows: int,
+        size: int,
+    ) -> Signed:
+        signed = self._conversation.say(
+            transaction,
+            Ack(window=commit.window, frame=frames, digest=digest),
+            answering=heard,
+            members={**commit_members(commit), "frame": frames, "digest": digest, "rows": rows, "bytes": size},
+        )
+        row = transaction.session.get_one(ExchangeRow, self._exchange)
+        row.window = commit.window
+        row.position = commit.position
+        row.frames += frames
+        row.rows += rows
+        row.size += size
+        row.digest = digest
+        row.last_ack = encode(signed.document.to_json())
+        self._remember(row)
+        self._progress(row.rows, row.size)
+        return signed
+
+    async def _reject(self, message: Signed, commit: Commit, frame: int, code: str) -> None:
+        """In place of an Ack: signed, recorded, sent; then the attempt is over."""
+        await self._wait_for_acks()
+        expected = commit.digests[frame - 1] if commit.digests else commit.digest
+        reject = Reject(window=commit.window, frame=frame, expected=expected, code=code)
+        signed = await self._ground.writer.write(
+            lambda transaction: self._conversation.say(
+                transaction,
+                reject,
+                answering=message.document,
+                members={"window": commit.window, "frame": frame, "code": code, "digest": expected},
+            )
+        )
+        await self._channel.send(signed)
+        raise WrongBytes(f"frame {frame} of window {commit.window} is not what was committed to")
+
+    async def _take_cut_in_window(self, message: Signed, commit: Signed, stored: int) -> None:
+        body = self._conversation.hear(message)
+        if not isinstance(body, Cut):
+            raise OutOfTurn("only a Cut may end a window early", field="type")
+        if body.frame > stored or body.digest != self._digest.hex():
+            raise OutOfTurn("the Cut names frames that were not sent", field="frame")
+        part = self._delivery.finish()
+        await asyncio.to_thread(sync, part)
+        await self._wait_for_acks()
+        await self._sign_for_cut(message, body)
+
+    async def _take_cut(self, message: Signed, cut: Cut) -> None:
+        await self._wait_for_acks()
+        await self._sign_for_cut(message, cut)
+
+    async def _sign_for_cut(self, message: Signed, cut: Cut) -> None:
+        """The Ack of a Cut names the last frame stored, at the Cut's."""
+
+        def record(transaction: Transaction) -> Signed:
+            signed = self._conversation.say(
+                transaction,
+                Ack(window=max(cut.window, 1), frame=cut.frame, digest=cut.digest),
+                answering=message.document,
+                leaf="cut",
+                members={
+                    "window": cut.window,
+                    "frame": cut.frame,
+                    "digest": cut.digest,
+                    "rows": cut.rows,
+                    "bytes": cut.bytes,
+                    "code": cut.code,
+                },
+            )
+            row = transaction.session.get_one(ExchangeRow, self._exchange)
+            row.window, row.position, row.digest = cut.window, cut.position, cut.digest
+            row.rows += cut.rows
+            row.size += cut.bytes
+            row.state, row.code = "TERMINATED", cut.code
+            row.last_ack = encode(signed.document.to_json())
+            self._remember(row)
+            return signed
+
+        await self._channel.send(await self._ground.writer.write(record))
+        raise Denied(cut.code, f"the provider cut the exchange: {cut.code}")
+
+    async def _take_end(self, message: Signed, end: End) -> None:
+        """Step 6."""
+        await self._wait_for_acks()
+        row = self._stored()
+        receipt = Receipt(row.window, row.rows, row.size, row.digest, None)
+        if end.members() != receipt.members():
+            raise OutOfTurn("the End's totals are not what was acknowledged", field="digest")
+
+        def record(transaction: Transaction) -> Signed:
+            signed = self._conversation.say(
+                transaction, receipt, answering=message.document, members=receipt.members()
+            )
+            stored = transaction.session.get_one(ExchangeRow, self._exchange)
+            stored.state = "COMPLETED"
+            self._remember(stored)
+            transaction.session.get_one(DeliveryRow, self._exchange).complete = True
+            return signed
+
+        await self._channel.send(await self._ground.writer.write(record))
+
+    async def _wait_for_acks(self) -> None:
+        if self._acking is not None:
+            await self._acking
+
+    async def _suspend(self) -> None:
+        def record(transaction: Transaction) -> None:
+            row = transaction.session.get(ExchangeRow, self._exchange)
+            if row is not None and row.state in ("REQUESTED", "STARTED"):
+                row.state = "SUSPENDED"
+
+        with suppress(BylagError):
+            # The store itself may be what failed; the error that brought us here is the one to raise.
+            await self._ground.writer.write(record)
+
+    def _remember(self, row: ExchangeRow) -> None:
+        row.sent = self._conversation.sent
+        row.seen = self._conversation.heard
+        row.changed = self._ground.ambient.now()
+
+    def _stored(self) -> ExchangeRow:
+        with self._ground.database.read() as session:
+            row = session.get_one(ExchangeRow, self._exchange)
+            return ExchangeRow.model_validate(row.model_dump())
+
+    async def _next(self) -> Signed | Frame:
+        """The next message; an Ack that failed meanwhile is raised here."""
+        while True:
+            receiving = asyncio.ensure_future(self._channel.receive())
+            waiting: set[asyncio.Future[object]] = {receiving}  # type: ignore[arg-type]
+            if self._acking is not None and not self._acking.done():
+                waiting.add(self._acking)  # type: ignore[arg-type]
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if self._acking is not None and self._acking.done():
+                self._acking.result()
+            message = await receiving
+            if message is None:
+                raise Interrupted("the provider ended the stream")
+            if isinstance(message, Signed | Frame):
+                return message
+            if not isinstance(message, Heartbeat):
+                raise OutOfTurn("this message has no place in a transfer", field="body")
+
+
+def new_exchange(ground: Ground) -> ExchangeId:
+    """A fresh exchange id."""
+    return ExchangeId(fresh_id(ground.ambient))
+

@@ -1,0 +1,179 @@
+"""One side of one exchange, as a conversation of signed messages.
+
+Rules that hold here (LEDGER.md section 3, "Order"):
+
+* Every message names the speaker's own message before (``prev``) and the last one heard
+  (``seen``); what is heard must continue what was heard, and may only claim to have seen what was said.
+* A message is verified before it is read: size, the header's form, then a key that counts for the
+  peer now, then the signature, then the content.
+* A message is signed inside the writer's transaction, with the number that its record gets there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from connector.audit.scope import Scope
+from connector.exchange.channel import Signed
+from connector.exchange.ground import Ground
+from connector.exchange.messages import Body, Commit, Envelope, content, read
+from connector.store.writer import Transaction
+from ledger.canonical import JSONObject
+from ledger.document import SignedDocument, header_of, sign, verify
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import AgreementId, ExchangeId, MessageHash, ParticipantId
+
+MAX_MESSAGE_BYTES: Final = 1 << 19
+_REMEMBERED: Final = 256
+
+
+class OutOfTurn(BylagError):
+    """A message does not continue the conversation it claims to belong to."""
+
+    code = "OUT_OF_TURN"
+    kind = ErrorKind.CONFLICT
+    default_next_step = "Resume the exchange from the last acknowledged window."
+
+
+class Conversation:
+    """Signs what this side says and checks what the other says, in one attempt of one exchange."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        peer: ParticipantId,
+        scope: Scope,
+        exchange: ExchangeId,
+        agreement: AgreementId,
+        attempt: int,
+        sent: MessageHash | None = None,
+        heard: MessageHash | None = None,
+    ) -> None:
+        self.ground = ground
+        self.peer = peer
+        self.scope = scope.within(exchange, attempt)
+        self.exchange = exchange
+        self.agreement = agreement
+        self.attempt = attempt
+        self.sent = sent
+        self.heard = heard
+        self._first_of_attempt = attempt > 1
+        self._said: deque[MessageHash] = deque([sent] if sent else [], maxlen=_REMEMBERED)
+
+    def begin_attempt(self, attempt: int, sent: MessageHash | None, heard: MessageHash | None) -> None:
+        """Go on in a new attempt, from what was said and heard in the ones before."""
+        self.scope = self.scope.within(self.exchange, attempt)
+        self.attempt = attempt
+        self.sent, self.heard = sent, heard
+        self._first_of_attempt = attempt > 1
+        self._said.extend([sent] if sent else [])
+
+    def say(
+        self,
+        transaction: Transaction,
+        body: Body,
+        *,
+        leaf: str | None = None,
+        answering: SignedDocument | None = None,
+        opening: JSONObject | None = None,
+        side: JSONObject | None = None,
+        members: JSONObject | None = None,
+    ) -> Signed:
+        """Sign ``body`` and record it, in the writer's transaction.
+
+        ``leaf`` is the record's type where it differs from the message's. ``answering`` is the
+        counterpart's message that the same record holds. ``opening`` travels beside the message;
+        ``side`` goes to the record's side row with it.
+        """
+        recorder = self.ground.recorder
+        envelope = self._envelope(recorder.next_record(transaction, self.scope))
+        document = sign(content(envelope, body), self.ground.key)
+        recorder.record(
+            transaction,
+            leaf or body.kind,
+            self.scope,
+            said=document,
+            heard=answering,
+            side_row={**(opening or {}), **(side or {})},
+            members=members,
+        )
+        self.sent = document.digest
+        self._said.append(document.digest)
+        return Signed(document, opening or {})
+
+    def hear(self, message: Signed) -> Body:
+        """Verify and read a message of the other side. Raises a :class:`~ledger.errors.BylagError`."""
+        document = message.document
+        envelope, body = self._verified(document)
+        self._check_envelope(envelope)
+        # What was on its way when an attempt broke off was said and never heard.
+        if not self._first_of_attempt and envelope.prev != self.heard:
+            raise OutOfTurn("this message does not follow the last one heard", field="prev")
+        if envelope.seen is not None and envelope.seen not in self._said:
+            raise OutOfTurn("this message claims to have seen what was never said", field="seen")
+        self._first_of_attempt = False
+        self.heard = document.digest
+        return body
+
+    def _verified(self, document: SignedDocument) -> tuple[Envelope, Body]:
+        header = header_of(document.jws)
+        key = self.ground.standing.key(self.peer, header.kid)
+        return read(verify(document, header.kind, key, max_bytes=MAX_MESSAGE_BYTES))
+
+    def _check_envelope(self, envelope: Envelope) -> None:
+        expected = {
+            "space": self.ground.space,
+            "sender": self.peer,
+            "recipient": self.ground.me,
+            "exchange": self.exchange,
+            "agreement": self.agreement,
+            "attempt": self.attempt,
+        }
+        for name, value in expected.items():
+            if getattr(envelope, name) != value:
+                raise OutOfTurn("this message belongs to another conversation", field=name)
+
+    def _envelope(self, aseq: int) -> Envelope:
+        standing = self.ground.standing
+        return Envelope(
+            space=self.ground.space,
+            sender=self.ground.me,
+            recipient=self.peer,
+            exchange=self.exchange,
+            attempt=self.attempt,
+            agreement=self.agreement,
+            prev=self.sent,
+            seen=self.heard,
+            aseq=aseq,
+            list_number=standing.list_number,
+            list_hash=standing.list_hash,
+            head=self.ground.notary.head(),
+            time=self.ground.ambient.now(),
+        )
+
+
+def read_first(ground: Ground, peer: ParticipantId, document: SignedDocument) -> tuple[Envelope, Body]:
+    """Verify and read a message that opens a conversation: nothing to compare it with yet."""
+    header = header_of(document.jws)
+    key = ground.standing.key(peer, header.kid)
+    envelope, body = read(verify(document, header.kind, key, max_bytes=MAX_MESSAGE_BYTES))
+    if envelope.space != ground.space:
+        raise OutOfTurn("this message belongs to another data space", field="space")
+    if envelope.sender != peer or envelope.recipient != ground.me:
+        raise OutOfTurn("this message is not from the caller to this participant", field="sender")
+    return envelope, body
+
+
+def commit_members(commit: Commit) -> JSONObject:
+    """What the record of a Commit says, at either side."""
+    return {
+        "window": commit.window,
+        "frame_key": commit.key,
+        "digest": commit.digest,
+        "rows": commit.rows,
+        "bytes": commit.bytes,
+        "labels": commit.labels,
+        "position": commit.position,
+    }

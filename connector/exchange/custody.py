@@ -1,0 +1,152 @@
+"""What the consumer's signatures change at the provider: the Accept, and each Ack.
+
+Rules that hold here:
+
+* Custody passes with a signature that names a digest this side computed itself: an Ack is compared
+  with the frames that were committed to, never believed.
+* An Ack reaches a frame of one window; everything before it is acknowledged with it.
+* A signature that comes late (with a Resume, or through the outbox) counts like one in time; one
+  that came before changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connector.exchange import budget
+from connector.exchange.conversation import Conversation, OutOfTurn
+from connector.exchange.messages import Accept, Ack, Envelope
+from connector.exchange.windows import Window
+from connector.store.tables import ExchangeRow, WindowRow
+from connector.store.writer import Transaction
+from ledger.canonical import JSON, decode, encode
+from ledger.document import SignedDocument
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import ExchangeId
+
+
+class WrongAck(BylagError):
+    """An Ack names a frame or digest that this side never committed to."""
+
+    code = "WRONG_ACK"
+    kind = ErrorKind.CONFLICT
+    default_next_step = "Both sides keep their records; compare the two logs from the last Ack that both hold."
+
+
+@dataclass(frozen=True, slots=True)
+class FramePlace:
+    """One frame of a committed window."""
+
+    digest: str
+    rows: int
+    size: int
+    position: int
+
+
+def layout_of(window: Window) -> bytes:
+    """How a window's frames are stored with it."""
+    frames: list[JSON] = [
+        [digest.hex(), rows, len(data), position]
+        for digest, rows, data, position in zip(
+            window.digests, window.frame_rows, window.frames, window.frame_positions, strict=True
+        )
+    ]
+    return encode(frames)
+
+
+def frames_of(row: WindowRow) -> list[FramePlace]:
+    """A stored window's frames, in order."""
+    frames = decode(row.layout)
+    if not isinstance(frames, list):
+        raise WrongAck("the stored window is damaged")
+    return [FramePlace(*frame) for frame in frames]  # type: ignore[misc]  # written by layout_of
+
+
+def take_accept(
+    transaction: Transaction, conversation: Conversation, row: ExchangeRow, document: SignedDocument
+) -> None:
+    """Record an Accept. In attempt 1 its hash is D_0."""
+    conversation.ground.recorder.record(transaction, "accept", conversation.scope, heard=document)
+    if not row.accept:
+        row.accept = encode(document.to_json())
+        row.digest = document.digest
+    row.seen = document.digest
+
+
+def take_ack(
+    transaction: Transaction,
+    conversation: Conversation,
+    row: ExchangeRow,
+    document: SignedDocument,
+    ack: Ack,
+    attempt: int,
+) -> None:
+    """Record an Ack, move the exchange on, and free its windows. Raises :class:`WrongAck`."""
+    window = transaction.session.get(WindowRow, (row.id, attempt, ack.window))
+    if window is None:
+        raise WrongAck("no such window was committed to", field="window")
+    frames = frames_of(window)
+    before = _frames_between(transaction, row, attempt, ack.window)
+    passed = [*before, *frames[: ack.frame]]
+    reached = passed[-1] if passed else FramePlace(row.digest, 0, 0, row.position)
+    if ack.frame > len(frames) or reached.digest != ack.digest:
+        raise WrongAck("this frame has another digest", field="digest")
+    conversation.ground.recorder.record(
+        transaction,
+        "ack",
+        conversation.scope,
+        heard=document,
+        members={
+            "window": ack.window,
+            "frame": ack.frame,
+            "digest": ack.digest,
+            "rows": sum(frame.rows for frame in passed),
+            "bytes": sum(frame.size for frame in passed),
+        },
+    )
+    row.window = ack.window
+    row.position = reached.position
+    row.digest = ack.digest
+    row.frames += len(passed)
+    row.rows += sum(frame.rows for frame in passed)
+    row.size += sum(frame.size for frame in passed)
+    row.last_ack = encode(document.to_json())
+    row.seen = document.digest
+    row.changed = conversation.ground.ambient.now()
+    transaction.session.flush()
+    budget.settle(transaction, ExchangeId(row.id), row.position)
+
+
+def _frames_between(
+    transaction: Transaction, row: ExchangeRow, attempt: int, window: int
+) -> list[FramePlace]:
+    """Frames of the windows after the last Ack and before ``window``: one Ack may pass several."""
+    frames: list[FramePlace] = []
+    for number in range(row.window + 1, window):
+        between = transaction.session.get(WindowRow, (row.id, attempt, number))
+        if between is None:
+            raise WrongAck("a window between was never committed to", field="window")
+        frames.extend(frames_of(between))
+    return frames
+
+
+def take_late(
+    transaction: Transaction,
+    conversation: Conversation,
+    row: ExchangeRow,
+    document: SignedDocument,
+    envelope: Envelope,
+    message: Accept | Ack,
+) -> None:
+    """A signature that arrives after its stream is gone."""
+    if isinstance(message, Accept):
+        if not row.accept and envelope.attempt == 1:
+            take_accept(transaction, conversation, row, document)
+    elif message.window > row.window:
+        take_ack(transaction, conversation, row, document, message, envelope.attempt)
+
+
+def detached(transaction: Transaction, row: ExchangeRow) -> ExchangeRow:
+    """The row's values as this transaction leaves them, safe to read on another thread."""
+    transaction.session.flush()
+    return ExchangeRow.model_validate(row.model_dump())

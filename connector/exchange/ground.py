@@ -1,0 +1,222 @@
+"""What an exchange stands on: the parts of the connector it needs, as it needs them.
+
+Each is a Protocol that ``connector.node`` fills, or a value. Nothing here knows the wire, the
+policy engine or the membership list's form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from connector.audit.recorder import Recorder
+from connector.audit.scope import Counterpart
+from connector.exchange.messages import PeerHead
+from connector.exchange.windows import Piece
+from connector.store.database import Database
+from connector.store.writer import Writer
+from ledger.ambient import Ambient
+from ledger.canonical import JSONObject
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import AgreementId, DataSpaceId, DatasetId, Milliseconds, ParticipantId, UnitId
+
+
+class Denied(BylagError):
+    """The connector's no: a code that stands in the record and goes to the other side."""
+
+    code = "DENIED"
+    kind = ErrorKind.DENIED
+    default_next_step = "Look at the code; `bylag ledger show` has the record of it."
+
+    def __init__(self, reason: str, message: str = "") -> None:
+        super().__init__(message or f"denied: {reason}")
+        self.reason = reason
+        """The reason code, upper case."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an exchange needs to know of an agreement in force."""
+
+    agreement: AgreementId
+    provider: ParticipantId
+    consumer: ParticipantId
+    provider_unit: UnitId | None
+    consumer_unit: UnitId | None
+    dataset: DatasetId
+    purpose: str
+    policy: JSONObject
+    policy_digest: str
+    contract: str
+    """Hexadecimal SHA-256 of the agreement's signed bytes."""
+    windows: int
+    """W."""
+    ack_seconds: int
+    """T."""
+    active: bool
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the policy says to a request: the engine's whole decision, as the record keeps it."""
+
+    allow: bool
+    code: str
+    """``PERMITTED``, or the first reason code of a denial."""
+    rulebook: str
+    input: JSONObject
+    """The recorded input, for replay."""
+    result: JSONObject
+    """The whole decision."""
+    columns: tuple[str, ...] | None
+    """Columns that may be seen; None for all."""
+    row_filter: JSONObject | None
+    counters: tuple[tuple[str, int], ...]
+    """Counters the release must reserve: name and limit."""
+    valid_until: Milliseconds | None
+
+
+class Policy(Protocol):
+    """Decides requests; leases what may be leased."""
+
+    def decide(self, terms: Terms, request: JSONObject, counts: dict[str, int]) -> Ruling:
+        """A fresh decision. Never raises for what the engine does: an engine's error is a denial."""
+
+    def still_holds(self, ruling: Ruling) -> bool:
+        """Whether a ruling that allowed may be used again now (a lease)."""
+
+
+class Standing(Protocol):
+    """The membership list in force, and what it says of a peer."""
+
+    @property
+    def list_number(self) -> int: ...
+
+    @property
+    def list_hash(self) -> str: ...
+
+    def key(self, participant: ParticipantId, kid: str) -> Ed25519PublicKey:
+        """A signing key that counts now. Raises a :class:`~ledger.errors.BylagError` if it does not."""
+
+    def require_active(self, participant: ParticipantId) -> None:
+        """Raise unless the list is in force and the participant is an active member or guest."""
+
+    def is_person(self, participant: ParticipantId) -> bool: ...
+
+
+class Snapshot(Protocol):
+    """A dataset version that can be read (``connector.source``)."""
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def media_type(self) -> str: ...
+
+    @property
+    def schema(self) -> JSONObject: ...
+
+    def pieces(
+        self,
+        selection: JSONObject | None,
+        position: int,
+        *,
+        columns: tuple[str, ...] | None,
+        row_filter: JSONObject | None,
+    ) -> Iterator[Piece]: ...
+
+    def lookup(
+        self,
+        selection: JSONObject,
+        *,
+        columns: tuple[str, ...] | None,
+        row_filter: JSONObject | None,
+    ) -> tuple[bytes, int]:
+        """Rows and their number, for a query session; bounded."""
+
+
+class Shelf(Protocol):
+    """Where dataset versions stand."""
+
+    def snapshot(self, dataset: DatasetId, version: str | None) -> Snapshot:
+        """A version, or the newest. Raises a :class:`~ledger.errors.BylagError` if there is none."""
+
+
+class Agreements(Protocol):
+    """Agreements by id."""
+
+    def terms(self, agreement: AgreementId) -> Terms | None: ...
+
+
+class Notary(Protocol):
+    """This participant's log as others see it, and others' logs as this one cosigned them."""
+
+    def head(self) -> PeerHead | None:
+        """The newest checkpoint that was published."""
+
+
+class Bars:
+    """Agreements that must release nothing more, in memory, from the moment that was received.
+
+    A bar is set before the record of what set it is durable and is never lifted while the process
+    runs; after a restart the agreement's stored state says the same.
+    """
+
+    def __init__(self) -> None:
+        self._codes: dict[str, str] = {}
+        self._watchers: dict[str, set[asyncio.Event]] = {}
+
+    def bar(self, agreement: str, code: str) -> None:
+        """Stop every release under ``agreement`` now."""
+        self._codes.setdefault(agreement, code)
+        for event in self._watchers.get(agreement, ()):
+            event.set()
+
+    def code(self, agreement: str) -> str | None:
+        """Why nothing may leave under ``agreement``, or None."""
+        return self._codes.get(agreement)
+
+    @contextmanager
+    def watch(self, agreement: str) -> Iterator[asyncio.Event]:
+        """An event that is set when the agreement is barred."""
+        event = asyncio.Event()
+        if agreement in self._codes:
+            event.set()
+        self._watchers.setdefault(agreement, set()).add(event)
+        try:
+            yield event
+        finally:
+            self._watchers[agreement].discard(event)
+            if not self._watchers[agreement]:
+                del self._watchers[agreement]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Everything one side of an exchange stands on."""
+
+    me: ParticipantId
+    space: DataSpaceId
+    key: Ed25519PrivateKey
+    ambient: Ambient
+    writer: Writer
+    database: Database
+    recorder: Recorder
+    standing: Standing
+    agreements: Agreements
+    policy: Policy
+    shelf: Shelf
+    notary: Notary
+    bars: Bars = field(default_factory=Bars)
+
+    def counterpart(self, terms: Terms, peer: ParticipantId) -> Counterpart:
+        """The other party of an agreement, as records name it."""
+        unit = terms.consumer_unit if peer == terms.consumer else terms.provider_unit
+        return Counterpart(peer, is_person=self.standing.is_person(peer), unit=unit)
+

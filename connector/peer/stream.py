@@ -1,0 +1,111 @@
+"""A channel (``connector.exchange.channel``) made of one gRPC stream, at either end.
+
+Rules that hold here:
+
+* A reader of its own takes messages off the stream into a short queue, so that waiting for one can
+  be given up without losing it; the queue's bound is what holds a fast sender back.
+* A stream that says nothing for the idle limit is over; both sides send heartbeats well within it.
+* Whatever the transport raises becomes a :class:`~ledger.errors.BylagError`; what the other side
+  said (a rich status) is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import grpc
+
+from connector.exchange.channel import Heartbeat, Message
+from connector.exchange.provider import Interrupted
+from connector.peer.status import from_rpc_error
+from ledger.ambient import Ambient
+from ledger.errors import BylagError
+
+QUEUE_LENGTH: Final = 8
+IDLE_SECONDS: Final = 90.0
+HEARTBEAT_SECONDS: Final = 20.0
+
+
+class StreamChannel:
+    """One stream to one authenticated peer."""
+
+    def __init__(
+        self,
+        peer: str,
+        read: Callable[[], Awaitable[Any]],
+        write: Callable[[Message], Awaitable[None]],
+        ambient: Ambient,
+    ) -> None:
+        self._peer = peer
+        self._read = read
+        self._write = write
+        self._ambient = ambient
+        self._queue: asyncio.Queue[Message | BylagError | None] = asyncio.Queue(QUEUE_LENGTH)
+        self._sending = asyncio.Lock()
+        self._over: BylagError | None = None
+        self._finished = False
+        self._tasks = [asyncio.create_task(self._pump()), asyncio.create_task(self._beat())]
+
+    @property
+    def peer(self) -> str:
+        return self._peer
+
+    async def send(self, message: Message) -> None:
+        """Hand one message to the transport. Raises :class:`~connector.exchange.provider.Interrupted`."""
+        async with self._sending:
+            try:
+                await self._write(message)
+            except grpc.aio.AioRpcError as error:
+                raise from_rpc_error(error) from error
+            except (grpc.aio.UsageError, asyncio.InvalidStateError, grpc.RpcError) as error:
+                raise self._over or Interrupted("the stream is closed") from error
+
+    async def receive(self) -> Message | None:
+        """The next message; None when the other side has finished. Giving up the wait loses nothing."""
+        if self._finished and self._queue.empty():
+            return None
+        item = await self._queue.get()
+        if isinstance(item, BylagError):
+            self._finished = True
+            raise item
+        if item is None:
+            self._finished = True
+        return item
+
+    async def close(self) -> None:
+        """Stop reading and beating. The stream itself belongs to whoever opened it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _pump(self) -> None:
+        while True:
+            item = await self._next()
+            await self._queue.put(item)
+            if item is None or isinstance(item, BylagError):
+                return
+
+    async def _next(self) -> Message | BylagError | None:
+        try:
+            async with asyncio.timeout(IDLE_SECONDS):
+                message = await self._read()
+        except TimeoutError:
+            return Interrupted(f"nothing was heard for {IDLE_SECONDS:.0f} seconds")
+        except grpc.aio.AioRpcError as error:
+            return from_rpc_error(error)
+        except BylagError as error:
+            return error
+        except (grpc.aio.UsageError, asyncio.InvalidStateError, grpc.RpcError):
+            return Interrupted("the stream is closed")
+        return None if message is grpc.aio.EOF else message
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            try:
+                await self.send(Heartbeat(self._ambient.now()))
+            except BylagError as error:
+                self._over = error
+                return

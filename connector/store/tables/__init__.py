@@ -1,0 +1,28 @@
+"""What the database holds, one file a room. The log's own tables are the ledger's (``ledger.schema``).
+
+A change here comes with a migration (``connector/store/migrations``); a test compares the two.
+"""
+
+from connector.store.tables.catalog import DatasetRow, OfferRow, VersionRow
+from connector.store.tables.contract import AgreementRow, NegotiationRow
+from connector.store.tables.exchange import CounterRow, DeliveryRow, ExchangeRow, NonceRow, WindowRow
+from connector.store.tables.membership import GuestRow, ListConflictRow, ListRow
+from connector.store.tables.outbox import NoticeRow, PeerRow
+
+__all__ = [
+    "AgreementRow",
+    "CounterRow",
+    "DatasetRow",
+    "DeliveryRow",
+    "ExchangeRow",
+    "GuestRow",
+    "ListConflictRow",
+    "ListRow",
+    "NegotiationRow",
+    "NonceRow",
+    "NoticeRow",
+    "OfferRow",
+    "PeerRow",
+    "VersionRow",
+    "WindowRow",
+]

@@ -1,0 +1,44 @@
+"""Membership lists as they were accepted, and the guests this participant vouches for."""
+
+from __future__ import annotations
+
+from sqlmodel import Field, SQLModel
+
+
+class ListRow(SQLModel, table=True):
+    """A membership list that was accepted; all are kept, for signatures made under them."""
+
+    __tablename__ = "membership_list"
+
+    number: int = Field(primary_key=True)
+    digest: str
+    document: bytes
+    """The list's file form, with its signatures."""
+    accepted: int
+    """Milliseconds."""
+
+
+class ListConflictRow(SQLModel, table=True):
+    """Two lists of one number: kept as proof against the registrar; while one is here, all stops."""
+
+    __tablename__ = "membership_conflict"
+
+    number: int = Field(primary_key=True)
+    first: bytes
+    second: bytes
+    noticed: int
+
+
+class GuestRow(SQLModel, table=True):
+    """A citizen or sole trader whom this participant vouches for."""
+
+    __tablename__ = "guest"
+
+    handle: str = Field(primary_key=True)
+    tls_thumbprint: str = Field(unique=True, index=True)
+    sign_thumbprint: str = Field(unique=True)
+    credential: bytes
+    """The signed guest credential, whole."""
+    not_after: int
+    status: str
+    """``active`` or ``ended``."""

@@ -1,0 +1,269 @@
+"""Two parties in one process: real stores, real ledgers, real signatures, a channel of two queues."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from connector.audit.recorder import Recorder
+from connector.exchange.channel import Message
+from connector.exchange.ground import Ground, Ruling, Terms
+from connector.store.database import Database
+from connector.store.tables import AgreementRow
+from connector.store.writer import Writer
+from ledger import log, schema
+from ledger.ambient import SystemAmbient
+from ledger.document import thumbprint
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import AgreementId, DatasetId
+from ledger.side import KeyChest
+from sqlmodel import SQLModel
+
+SPACE = "space.example"
+PROVIDER = "did:web:provider.example"
+CONSUMER = "did:web:consumer.example"
+AGREEMENT = AgreementId("agreement-1")
+DATASET = DatasetId("numbers")
+LIST = (1, "ab" * 32)
+
+
+class UnknownKey(BylagError):
+    code = "UNKNOWN_KEY"
+    kind = ErrorKind.UNAUTHENTICATED
+
+
+@dataclass
+class Piece:
+    data: bytes
+    rows: int
+    position: int
+
+
+class Numbers:
+    """A dataset of equal pieces, each filled with its own number."""
+
+    digest = "cd" * 32
+    media_type = "text/csv"
+    schema = {"columns": ["number"]}
+
+    def __init__(self, count: int, size: int) -> None:
+        self.count, self.size = count, size
+
+    def content(self) -> bytes:
+        return b"".join(self.piece(number) for number in range(self.count))
+
+    def piece(self, number: int) -> bytes:
+        return (b"%08d\n" % number) * (self.size // 9)
+
+    def pieces(self, selection: Any, position: int, **_: Any) -> Iterator[Piece]:
+        for number in range(position, self.count):
+            yield Piece(self.piece(number), self.size // 9, number + 1)
+
+    def lookup(self, selection: Any, **_: Any) -> tuple[bytes, int]:
+        number = selection["number"]
+        return b"%08d\n" % number, 1
+
+
+class Rule:
+    """A policy that permits one purpose."""
+
+    def __init__(self, purpose: str = "https://w3id.org/dpv#ServiceProvision") -> None:
+        self.purpose = purpose
+        self.counters: tuple[tuple[str, int], ...] = ()
+
+    def decide(self, terms: Terms, request: Any, counts: dict[str, int]) -> Ruling:
+        allow = request["purpose"] == self.purpose
+        return Ruling(
+            allow=allow,
+            code="PERMITTED" if allow else "PURPOSE_NOT_PERMITTED",
+            rulebook="ef" * 32,
+            input={"request": request},
+            result={"allow": allow},
+            columns=None,
+            row_filter=None,
+            counters=self.counters,
+            valid_until=None,
+        )
+
+    def still_holds(self, ruling: Ruling) -> bool:
+        return True
+
+
+class World:
+    """What both parties share: the list and the agreement."""
+
+    def __init__(self, folder: Path, *, windows: int = 4, ack_seconds: int = 60) -> None:
+        self.folder = folder
+        self.keys = {PROVIDER: Ed25519PrivateKey.generate(), CONSUMER: Ed25519PrivateKey.generate()}
+        self.terms = Terms(
+            agreement=AGREEMENT,
+            provider=PROVIDER,
+            consumer=CONSUMER,
+            provider_unit=None,
+            consumer_unit=None,
+            dataset=DATASET,
+            purpose=Rule().purpose,
+            policy={},
+            policy_digest="aa" * 32,
+            contract="bb" * 32,
+            windows=windows,
+            ack_seconds=ack_seconds,
+            active=True,
+            state="active",
+        )
+        self.dataset = Numbers(count=30, size=900_000)
+        self.rule = Rule()
+        self.parties = {did: Party(self, did) for did in self.keys}
+
+    @property
+    def provider(self) -> Party:
+        return self.parties[PROVIDER]
+
+    @property
+    def consumer(self) -> Party:
+        return self.parties[CONSUMER]
+
+    def close(self) -> None:
+        for party in self.parties.values():
+            party.close()
+
+
+class Party:
+    """One side, and everything it stands on."""
+
+    list_number, list_hash = LIST
+
+    def __init__(self, world: World, did: str) -> None:
+        self.world, self.did = world, did
+        self.folder = world.folder / did.rpartition(":")[2]
+        self.folder.mkdir()
+        self.open()
+        self.writer.submit(self._begin).result()
+
+    def open(self) -> None:
+        self.ambient = SystemAmbient()
+        self.database = Database(self.folder / "bylag.db")
+        SQLModel.metadata.create_all(self.database.engine)
+        self.chest = KeyChest(self.folder / "side-keys.db", [b"w" * 32], self.ambient)
+        self.writer = Writer(self.database)
+        self.ground = Ground(
+            me=self.did,
+            space=SPACE,
+            key=self.world.keys[self.did],
+            ambient=self.ambient,
+            writer=self.writer,
+            database=self.database,
+            recorder=Recorder(space=SPACE, me=self.did, chest=self.chest, ambient=self.ambient),
+            standing=self,
+            agreements=self,
+            policy=self.world.rule,
+            shelf=self,
+            notary=self,
+        )
+
+    def _begin(self, transaction: Any) -> None:
+        schema.create(transaction.sqlite)
+        log.start(
+            transaction.sqlite,
+            space=SPACE,
+            by={"org": self.did},
+            origin=f"{self.did.rpartition(':')[2]}/log",
+            verifier_key="example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+            ambient=self.ambient,
+        )
+        transaction.session.add(
+            AgreementRow(
+                id=AGREEMENT,
+                peer=PROVIDER if self.did == CONSUMER else CONSUMER,
+                role="provider" if self.did == PROVIDER else "consumer",
+                unit="",
+                peer_unit="",
+                dataset=DATASET,
+                payload=b"",
+                provider_jws="",
+                consumer_jws="",
+                acknowledgement=b"",
+                state="active",
+                windows=self.world.terms.windows,
+                policy_digest="aa" * 32,
+                list_number=1,
+                begun=self.ambient.now(),
+            )
+        )
+
+    def end_agreement(self) -> None:
+        def end(transaction: Any) -> None:
+            transaction.session.get_one(AgreementRow, AGREEMENT).state = "terminated"
+
+        self.writer.submit(end).result()
+
+    # Standing
+    def key(self, participant: str, kid: str) -> Any:
+        key = self.world.keys[participant].public_key()
+        if thumbprint(key) != kid:
+            raise UnknownKey("no such key")
+        return key
+
+    def require_active(self, participant: str) -> None: ...
+
+    def is_person(self, participant: str) -> bool:
+        return False
+
+    # Agreements
+    def terms(self, agreement: str) -> Terms | None:
+        if agreement != AGREEMENT:
+            return None
+        with self.database.read() as session:
+            row = session.get_one(AgreementRow, AGREEMENT)
+        return replace(self.world.terms, active=row.state == "active", state=row.state)
+
+    # Shelf
+    def snapshot(self, dataset: str, version: str | None) -> Numbers:
+        return self.world.dataset
+
+    # Notary
+    def head(self) -> None:
+        return None
+
+    def leaves(self) -> list[dict[str, Any]]:
+        import json
+
+        with self.database.read_sqlite() as connection:
+            return [json.loads(entry.bytes) for entry in log.entries(connection)]
+
+    def close(self) -> None:
+        self.writer.close()
+        self.database.close()
+        self.chest.close()
+
+
+class Pipe:
+    """One end of a channel made of two queues; ``tamper`` may change or swallow what is sent."""
+
+    def __init__(self, peer: str, incoming: asyncio.Queue[Any], outgoing: asyncio.Queue[Any]) -> None:
+        self.peer, self.incoming, self.outgoing = peer, incoming, outgoing
+        self.tamper = lambda message: message
+
+    async def send(self, message: Message) -> None:
+        message = self.tamper(message)
+        if message is not None:
+            await self.outgoing.put(message)
+
+    async def receive(self) -> Message | None:
+        return await self.incoming.get()
+
+    def hang_up(self) -> None:
+        self.outgoing.put_nowait(None)
+        self.incoming.put_nowait(None)
+
+
+def pipe() -> tuple[Pipe, Pipe]:
+    """The provider's end and the consumer's end."""
+    up: asyncio.Queue[Any] = asyncio.Queue()
+    down: asyncio.Queue[Any] = asyncio.Queue()
+    return Pipe(CONSUMER, up, down), Pipe(PROVIDER, down, up)
