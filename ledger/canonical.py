@@ -22,7 +22,7 @@ import rfc8785
 
 from ledger.errors import BylagError
 
-JSON: TypeAlias = Union[None, bool, int, str, list["JSON"], dict[str, "JSON"]]
+JSON: TypeAlias = Union[bool, int, str, list["JSON"], dict[str, "JSON"], None]
 JSONObject: TypeAlias = dict[str, JSON]
 
 LARGEST_INTEGER: Final = 2**53 - 1
@@ -126,7 +126,7 @@ def _bounded_integer(digits: str) -> int:
     return number
 
 
-def _no_fraction(digits: str) -> JSON:
+def _no_fraction(_: str) -> JSON:
     raise MalformedJson("a number has a fraction or an exponent; write an integer or a string")
 
 

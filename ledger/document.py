@@ -25,7 +25,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from jwt import PyJWS
 from jwt.exceptions import PyJWTError
 
-from ledger.canonical import JSON, MAX_BYTES, JSONObject, MalformedJson, decode_canonical, decode_object, encode
+from ledger.canonical import (
+    JSON,
+    MAX_BYTES,
+    JSONObject,
+    MalformedJson,
+    decode_canonical,
+    decode_object,
+    encode,
+)
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import MessageHash, Thumbprint
 
@@ -160,7 +168,7 @@ def header_of(jws: str) -> ProtectedHeader:
 def thumbprint(key: Ed25519PublicKey) -> Thumbprint:
     """The key's RFC 7638 thumbprint, with RFC 8037's required members (crv, kty, x)."""
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    jwk = '{"crv":"Ed25519","kty":"OKP","x":"%s"}' % to_base64url(raw)
+    jwk = f'{{"crv":"Ed25519","kty":"OKP","x":"{to_base64url(raw)}"}}'
     return Thumbprint(to_base64url(hashlib.sha256(jwk.encode()).digest()))
 
 

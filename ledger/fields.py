@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from ledger.canonical import LARGEST_INTEGER, JSON, JSONObject
+from ledger.canonical import JSON, LARGEST_INTEGER, JSONObject
 from ledger.errors import BylagError
 
 _HEX = re.compile(r"[0-9a-f]*")

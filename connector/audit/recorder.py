@@ -25,10 +25,13 @@ from ledger.canonical import JSONObject
 from ledger.commitment import fresh_json
 from ledger.document import SignedDocument
 from ledger.leaf import build
-from ledger.names import DataSpaceId, LeafHash, LeafIndex, Milliseconds, ParticipantId
+from ledger.names import DataSpaceId, LeafHash, LeafIndex, Milliseconds, Origin, ParticipantId
 from ledger.side import SHARED, KeyChest
 
-_PERSONAL: Final = ("with", "agreement", "negotiation", "exchange", "aprev", "message", "counterpart", "input", "contract", "peer_head", "refers")  # fmt: skip
+_PERSONAL: Final = (
+    "with", "agreement", "negotiation", "exchange", "aprev", "message", "counterpart", "input", "contract",
+    "peer_head", "refers",
+)  # fmt: skip
 """Members that lead to a person when the counterpart is one (``ledger.leaf``: may be commitments)."""
 
 
@@ -45,12 +48,34 @@ class Recorder:
     """Writes records for one participant."""
 
     def __init__(
-        self, *, space: DataSpaceId, me: ParticipantId, chest: KeyChest, ambient: Ambient
+        self,
+        *,
+        space: DataSpaceId,
+        me: ParticipantId,
+        chest: KeyChest,
+        ambient: Ambient,
+        is_person: bool = False,
     ) -> None:
+        """``is_person``: this log is a citizen's own, and its writer stands in it as a commitment."""
         self._space = space
         self._me = me
         self._chest = chest
         self._ambient = ambient
+        self._is_person = is_person
+
+    def begin(self, transaction: Transaction, origin: Origin, verifier_key: str) -> None:
+        """Start the log with its two first leaves, ``genesis`` and ``key``."""
+        row: JSONObject = {}
+        leaves = log.start(
+            transaction.sqlite,
+            space=self._space,
+            by=self._writer(row),
+            origin=origin,
+            verifier_key=verifier_key,
+            ambient=self._ambient,
+        )
+        for leaf in leaves if row else ():
+            side.put(transaction.sqlite, self._chest, leaf.index, SHARED, row, self._ambient)
 
     def next_record(self, transaction: Transaction, scope: Scope) -> int:
         """The ``aseq`` that the next record under ``scope`` will have, as this transaction sees it."""
@@ -88,7 +113,7 @@ class Recorder:
         entry = build(
             kind,
             space=self._space,
-            by={"org": self._me},
+            by=self._writer(row),
             aseq=head.aseq + 1,
             aprev=head.hash if isinstance(aprev, str) else aprev,  # type: ignore[arg-type]
             ambient=self._ambient,
@@ -120,6 +145,15 @@ class Recorder:
             members={**members, "input": {"commitment": opening.commitment}},
         )
 
+    def _writer(self, row: JSONObject) -> JSONObject:
+        """The ``by`` of a leaf; a person's is committed to, and the opening put in ``row``."""
+        if not self._is_person:
+            return {"org": self._me}
+        opening = fresh_json("by", self._me, self._ambient)
+        known = row.get("openings")
+        row["openings"] = {"by": opening.to_json(), **(known if isinstance(known, dict) else {})}
+        return {"commitment": opening.commitment}
+
     def _members(self, scope: Scope, said: SignedDocument | None, heard: SignedDocument | None) -> JSONObject:
         members: JSONObject = {}
         if scope.counterpart is not None:
@@ -148,4 +182,3 @@ class Recorder:
             openings[name] = opening.to_json()
         known = row.get("openings")
         row["openings"] = {**openings, **(known if isinstance(known, dict) else {})}
-

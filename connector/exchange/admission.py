@@ -17,6 +17,7 @@ under (invariant 2: deny unless shown otherwise):
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,7 +25,7 @@ from connector.audit.scope import Counterpart, Scope
 from connector.exchange import counters, custody
 from connector.exchange.channel import Signed
 from connector.exchange.conversation import Conversation, OutOfTurn, read_first
-from connector.exchange.ground import Denied, Ground, Ruling, Snapshot, Terms
+from connector.exchange.ground import Asked, Denied, Ground, Ruling, Snapshot, Terms
 from connector.exchange.messages import (
     MAX_WINDOW_BYTES,
     Accept,
@@ -41,7 +42,7 @@ from ledger.canonical import JSONObject, decode_object, encode
 from ledger.commitment import BadOpening, opens, read_opening
 from ledger.document import SignedDocument, from_json
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import DatasetId, LeafHash, MessageHash, Milliseconds, ParticipantId
+from ledger.names import DatasetId, ExchangeId, LeafHash, MessageHash, Milliseconds, ParticipantId
 
 LARGEST_SKEW_MS: Final = 5 * 60 * 1000
 LONGEST_DEADLINE_MS: Final = 10 * 60 * 1000
@@ -65,6 +66,9 @@ class Admitted:
     request: Request
     selection: JSONObject | None
     snapshot: Snapshot
+    asked: Asked
+    counts: Mapping[str, int]
+    """Counter values at the decision: this exchange's own use is not among them."""
     ruling: Ruling
     decision: LeafHash
     row: ExchangeRow
@@ -101,12 +105,16 @@ async def admit(ground: Ground, peer: ParticipantId, first: Signed) -> Admitted 
     except Denied as denied:
         conversation.heard = first.document.digest
         denial = await ground.writer.write(
-            lambda transaction: _record_denial(transaction, conversation, body.nonce, body.deadline, first, denied)
+            lambda transaction: _record_denial(
+                transaction, conversation, body.nonce, body.deadline, first, denied
+            )
         )
         return Refused(denial, denied.reason)
 
 
-def _conversation(ground: Ground, peer: ParticipantId, envelope: Envelope, terms: Terms | None) -> Conversation:
+def _conversation(
+    ground: Ground, peer: ParticipantId, envelope: Envelope, terms: Terms | None
+) -> Conversation:
     if terms is None:
         unknown = _scope_without_agreement(ground, peer)
         scope = unknown
@@ -147,22 +155,25 @@ async def _admit_request(
     _require_in_force(ground, terms)
     snapshot = _find(ground, terms, request.dataset, request.version)
     selection = _opened_selection(request.selection, first.opening)
-    ruling = _decide(ground, terms, request, selection)
+    asked, counts, ruling = decide(ground, terms, request.purpose, request.mode, conversation.exchange)
     conversation.heard = first.document.digest
-    offer = _offer(ground, terms, snapshot, first.document)
+    schema = snapshot.schema(ruling.mask)
+    media_type = snapshot.media_type(selection, ruling.mask)
+    offer = _offer(ground, terms, snapshot.digest, schema, media_type, first.document)
 
     def record(transaction: Transaction) -> tuple[Signed, LeafHash, ExchangeRow]:
         _guard(transaction, ground, terms, conversation.peer, request.nonce, request.deadline)
         if transaction.session.get(ExchangeRow, conversation.exchange) is not None:
             raise Replayed("this exchange was begun before", field="exchange")
-        counters.reserve(transaction, terms.agreement, ruling.counters)
-        decision = _record_decision(transaction, conversation, terms, ruling)
+        if request.mode != "query":  # there each question is a use of its own
+            counters.reserve(transaction, terms.agreement, ruling.counters)
+        decision = record_decision(transaction, conversation, terms, ruling)
         row = _new_row(conversation, terms, request, selection, snapshot)
         signed = conversation.say(
             transaction,
             offer,
             answering=first.document,
-            opening={"schema": snapshot.schema},
+            opening={"schema": schema},
             side=_request_opening(first),
             members={
                 "decision": decision.hex(),
@@ -177,7 +188,9 @@ async def _admit_request(
         return signed, decision, custody.detached(transaction, row)
 
     signed, decision, row = await ground.writer.write(record)
-    return Admitted(conversation, terms, request, selection, snapshot, ruling, decision, row, signed)
+    return Admitted(
+        conversation, terms, request, selection, snapshot, asked, counts, ruling, decision, row, signed
+    )
 
 
 async def _admit_resume(
@@ -195,18 +208,22 @@ async def _admit_resume(
     late = _late_signatures(ground, row, resume, first)
     selection = _stored_selection(row)
     snapshot = _find(ground, terms, row.dataset, row.dataset_version)
-    request = Request(row.mode, row.purpose, row.dataset, row.dataset_version, 0, None, resume.nonce, resume.deadline)
-    ruling = _decide(ground, terms, request, selection)
+    request = Request(
+        row.mode, row.purpose, row.dataset, row.dataset_version, 0, None, resume.nonce, resume.deadline
+    )
+    asked, counts, ruling = decide(ground, terms, row.purpose, row.mode, conversation.exchange)
+    schema = snapshot.schema(ruling.mask)
+    media_type = snapshot.media_type(selection, ruling.mask)
     conversation.sent = MessageHash(row.sent) if row.sent is not None else None
     conversation.heard = first.document.digest
-    offer = _offer(ground, terms, snapshot, first.document)
+    offer = _offer(ground, terms, snapshot.digest, schema, media_type, first.document)
 
     def record(transaction: Transaction) -> tuple[Signed, LeafHash, ExchangeRow]:
         _guard(transaction, ground, terms, conversation.peer, resume.nonce, resume.deadline)
         stored = transaction.session.get_one(ExchangeRow, conversation.exchange)
         if conversation.attempt <= stored.attempt:
             raise OutOfTurn("another attempt has begun", field="attempt")
-        decision = _record_decision(transaction, conversation, terms, ruling)
+        decision = record_decision(transaction, conversation, terms, ruling)
         for document, envelope, message in late:
             custody.take_late(transaction, conversation, stored, document, envelope, message)
         _require_same_place(stored, resume)
@@ -220,7 +237,7 @@ async def _admit_resume(
         signed = conversation.say(
             transaction,
             offer,
-            opening={"schema": snapshot.schema},
+            opening={"schema": schema},
             members={
                 "decision": decision.hex(),
                 "purpose": request.purpose,
@@ -235,7 +252,9 @@ async def _admit_resume(
         return signed, decision, custody.detached(transaction, stored)
 
     signed, decision, stored = await ground.writer.write(record)
-    return Admitted(conversation, terms, request, selection, snapshot, ruling, decision, stored, signed)
+    return Admitted(
+        conversation, terms, request, selection, snapshot, asked, counts, ruling, decision, stored, signed
+    )
 
 
 def _late_signatures(
@@ -292,17 +311,19 @@ def _opened_selection(commitment: str | None, opening: JSONObject) -> JSONObject
     return selection
 
 
-def _decide(ground: Ground, terms: Terms, request: Request, selection: JSONObject | None) -> Ruling:
-    with ground.database.read_sqlite() as connection:
-        granted = counters.values(connection, terms.agreement)
-    ruling = ground.policy.decide(
-        terms,
-        {"purpose": request.purpose, "mode": request.mode, "dataset": request.dataset, "selection": selection},
-        granted,
-    )
+def decide(
+    ground: Ground, terms: Terms, purpose: str, mode: str, exchange: ExchangeId
+) -> tuple[Asked, Mapping[str, int], Ruling]:
+    """Step 5: the question, the counter values it was decided at, and the ruling.
+
+    Raises :class:`DeniedByPolicy` unless ``allow`` is exactly true.
+    """
+    asked = ground.policy.ask(terms, purpose, mode, exchange)
+    counts = counters.values(ground.database, terms.agreement) if asked.counters else {}
+    ruling = ground.policy.decide(asked, counts)
     if ruling.allow is not True:
         raise DeniedByPolicy(ruling)
-    return ruling
+    return asked, counts, ruling
 
 
 class DeniedByPolicy(Denied):
@@ -313,12 +334,14 @@ class DeniedByPolicy(Denied):
         self.ruling = ruling
 
 
-def _offer(ground: Ground, terms: Terms, snapshot: Snapshot, asked: SignedDocument) -> Offer:
+def _offer(
+    ground: Ground, terms: Terms, version: str, schema: JSONObject, media_type: str, asked: SignedDocument
+) -> Offer:
     return Offer(
         request=asked.digest,
-        version=snapshot.digest,
-        schema=hashlib.sha256(encode(snapshot.schema)).hexdigest(),
-        media_type=snapshot.media_type,
+        version=version,
+        schema=hashlib.sha256(encode(schema)).hexdigest(),
+        media_type=media_type,
         windows=terms.windows,
         window_bytes=MAX_WINDOW_BYTES,
         expires=Milliseconds(ground.ambient.now() + OFFER_LASTS_MS),
@@ -348,14 +371,16 @@ def _spend_nonce(transaction: Transaction, peer: str, nonce: str, deadline: Mill
     transaction.session.add(NonceRow(peer=peer, nonce=nonce, deadline=deadline))
 
 
-def _record_decision(
+def record_decision(
     transaction: Transaction, conversation: Conversation, terms: Terms, ruling: Ruling
 ) -> LeafHash:
+    """Record a ruling that allows; what leaves under it cites the record's hash."""
+    question, result = ruling.recorded()
     recorded = conversation.ground.recorder.record_decision(
         transaction,
         conversation.scope,
-        recorded_input=ruling.input,
-        result=ruling.result,
+        recorded_input=question,
+        result=result,
         members={
             "policy": terms.policy_digest,
             "rulebook": ruling.rulebook,
@@ -380,7 +405,8 @@ def _record_denial(
     side: JSONObject = dict(_request_opening(first))
     if isinstance(denied, DeniedByPolicy):
         members["rulebook"] = denied.ruling.rulebook
-        side |= {"input": denied.ruling.input, "result": denied.ruling.result}
+        question, result = denied.ruling.recorded()
+        side |= {"input": question, "result": result}
     return conversation.say(
         transaction,
         Denial(first.document.digest, denied.reason),

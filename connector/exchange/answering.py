@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connector.exchange import counters, custody
-from connector.exchange.admission import Admitted, require_active
+from connector.exchange.admission import Admitted, record_decision, require_active
 from connector.exchange.budget import BudgetUsed, require_room
 from connector.exchange.channel import Answer, Channel, Heartbeat, Question, Signed, WindowOpen
 from connector.exchange.conversation import OutOfTurn, commit_members
@@ -156,39 +156,35 @@ class AnsweringSession:
         """Look the rows up, and submit the record that must be durable before they leave."""
         try:
             selection = _selection(question)
-            self._require_lease(selection)
+            ruling = self._rule()
             rows, count = self._admitted.snapshot.lookup(
-                selection, columns=self._ruling.columns, row_filter=self._ruling.row_filter
+                selection, mask=ruling.mask, row_filter=ruling.row_filter
             )
         except BylagError as error:
             reason = error.reason if isinstance(error, Denied) else error.code
             return self._ground.writer.submit(lambda transaction: self._deny(transaction, question, reason))
         window.size += len(rows)
         return self._ground.writer.submit(
-            lambda transaction: self._release(transaction, question, window, rows, count)
+            lambda transaction: self._release(transaction, question, window, ruling, rows, count)
         )
 
-    def _require_lease(self, selection: JSONObject) -> None:
-        if self._ground.policy.still_holds(self._ruling):
-            return
-        with self._ground.database.read_sqlite() as connection:
-            granted = counters.values(connection, self._terms.agreement)
-        ruling = self._ground.policy.decide(
-            self._terms,
-            {
-                "purpose": self._row.purpose,
-                "mode": "query",
-                "dataset": self._terms.dataset,
-                "selection": selection,
-            },
-            granted,
-        )
+    def _rule(self) -> Ruling:
+        """The ruling for one question: under a lease, or decided anew. Raises ``Denied``."""
+        asked = self._admitted.asked
+        counts = counters.values(self._ground.database, self._terms.agreement) if asked.counters else {}
+        ruling = self._ground.policy.decide(asked, counts)
         if ruling.allow is not True:
             raise Denied(ruling.code)
-        self._ruling = ruling
+        return ruling
 
     def _release(
-        self, transaction: Transaction, question: Question, window: OpenWindow, rows: bytes, count: int
+        self,
+        transaction: Transaction,
+        question: Question,
+        window: OpenWindow,
+        ruling: Ruling,
+        rows: bytes,
+        count: int,
     ) -> Answer:
         """Guards, record, number and running digest, in the transaction that makes it durable."""
         require_active(transaction, self._terms.agreement)
@@ -196,7 +192,10 @@ class AnsweringSession:
             raise Denied(code)
         if not window.places:
             self._begin_window(transaction, window)
-        counters.reserve(transaction, self._terms.agreement, self._ruling.counters)
+        counters.reserve(transaction, self._terms.agreement, ruling.counters)
+        if ruling is not self._ruling:
+            self._decision = record_decision(transaction, self._conversation, self._terms, ruling)
+            self._ruling = ruling
         before = window.digest if window.places else self._digest
         digest = after_answer(before, window.key, question.selection, rows)
         n = len(window.places) + 1

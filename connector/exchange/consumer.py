@@ -393,7 +393,13 @@ class ConsumerExchange:
             transaction,
             Ack(window=commit.window, frame=frames, digest=digest),
             answering=heard,
-            members={**commit_members(commit), "frame": frames, "digest": digest, "rows": rows, "bytes": size},
+            members={
+                **commit_members(commit),
+                "frame": frames,
+                "digest": digest,
+                "rows": rows,
+                "bytes": size,
+            },
         )
         row = transaction.session.get_one(ExchangeRow, self._exchange)
         row.window = commit.window
@@ -534,4 +540,3 @@ class ConsumerExchange:
 def new_exchange(ground: Ground) -> ExchangeId:
     """A fresh exchange id."""
     return ExchangeId(fresh_id(ground.ambient))
-

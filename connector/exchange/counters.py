@@ -9,12 +9,18 @@ from __future__ import annotations
 import sqlite3
 
 from connector.exchange.ground import Denied
+from connector.store.database import Database
 from connector.store.writer import Transaction
 from ledger.names import AgreementId
 
 
-def values(connection: sqlite3.Connection, agreement: AgreementId) -> dict[str, int]:
+def values(database: Database, agreement: AgreementId) -> dict[str, int]:
     """What has been granted so far, by counter."""
+    with database.read_sqlite() as connection:
+        return _read(connection, agreement)
+
+
+def _read(connection: sqlite3.Connection, agreement: AgreementId) -> dict[str, int]:
     rows = connection.execute("SELECT name, value FROM counter WHERE agreement = ?", (agreement,))
     return dict(rows.fetchall())
 
@@ -23,7 +29,7 @@ def reserve(transaction: Transaction, agreement: AgreementId, limits: tuple[tupl
     """Raise every counter by one. Raises :class:`~connector.exchange.ground.Denied` at a limit."""
     if not limits:
         return
-    granted = values(transaction.sqlite, agreement)
+    granted = _read(transaction.sqlite, agreement)
     for name, limit in limits:
         if granted.get(name, 0) >= limit:
             raise Denied("COUNT_EXHAUSTED", f"the agreement allows {limit}")

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from connector.exchange import budget
-from connector.exchange.conversation import Conversation, OutOfTurn
+from connector.exchange.conversation import Conversation
 from connector.exchange.messages import Accept, Ack, Envelope
 from connector.exchange.windows import Window
 from connector.store.tables import ExchangeRow, WindowRow
@@ -30,7 +30,9 @@ class WrongAck(BylagError):
 
     code = "WRONG_ACK"
     kind = ErrorKind.CONFLICT
-    default_next_step = "Both sides keep their records; compare the two logs from the last Ack that both hold."
+    default_next_step = (
+        "Both sides keep their records; compare the two logs from the last Ack that both hold."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ policy engine or the membership list's form.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,14 +16,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from connector.audit.recorder import Recorder
 from connector.audit.scope import Counterpart
-from connector.exchange.messages import PeerHead
+from connector.contract.messages import LogHead
 from connector.exchange.windows import Piece
 from connector.store.database import Database
 from connector.store.writer import Writer
 from ledger.ambient import Ambient
 from ledger.canonical import JSONObject
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import AgreementId, DataSpaceId, DatasetId, Milliseconds, ParticipantId, UnitId
+from ledger.names import (
+    AgreementId,
+    DatasetId,
+    DataSpaceId,
+    ExchangeId,
+    Milliseconds,
+    ParticipantId,
+    UnitId,
+)
 
 
 class Denied(BylagError):
@@ -64,32 +72,41 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What the policy says to a request: the engine's whole decision, as the record keeps it."""
+    """What the policy says to a request, now."""
 
     allow: bool
     code: str
     """``PERMITTED``, or the first reason code of a denial."""
     rulebook: str
-    input: JSONObject
-    """The recorded input, for replay."""
-    result: JSONObject
-    """The whole decision."""
-    columns: tuple[str, ...] | None
-    """Columns that may be seen; None for all."""
+    mask: tuple[str, ...]
+    """Columns that must not be seen."""
     row_filter: JSONObject | None
     counters: tuple[tuple[str, int], ...]
-    """Counters the release must reserve: name and limit."""
+    """Counters that the release must reserve: name and limit."""
     valid_until: Milliseconds | None
+    recorded: Callable[[], tuple[JSONObject, JSONObject]]
+    """Gives the input and the whole decision, as the record keeps them for a replay."""
+
+
+class Asked(Protocol):
+    """A request under an agreement, ready to be decided as often as need be."""
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """The counters whose values a decision needs."""
 
 
 class Policy(Protocol):
-    """Decides requests; leases what may be leased."""
+    """Decides requests. Decisions are leased inside: asking again costs microseconds.
 
-    def decide(self, terms: Terms, request: JSONObject, counts: dict[str, int]) -> Ruling:
-        """A fresh decision. Never raises for what the engine does: an engine's error is a denial."""
+    The same ruling comes back as the same object; another object is another decision, to be recorded.
+    """
 
-    def still_holds(self, ruling: Ruling) -> bool:
-        """Whether a ruling that allowed may be used again now (a lease)."""
+    def ask(self, terms: Terms, purpose: str, mode: str, exchange: ExchangeId) -> Asked:
+        """Prepare a question."""
+
+    def decide(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
+        """The ruling now. Never raises for what the engine does: an engine's error is a denial."""
 
 
 class Standing(Protocol):
@@ -111,32 +128,27 @@ class Standing(Protocol):
 
 
 class Snapshot(Protocol):
-    """A dataset version that can be read (``connector.source``)."""
+    """A dataset version as an exchange reads it (``connector.exchange.shelf``)."""
 
     @property
     def digest(self) -> str: ...
 
-    @property
-    def media_type(self) -> str: ...
+    def schema(self, mask: tuple[str, ...]) -> JSONObject:
+        """What the consumer may know of its form; for a file, an empty object."""
 
-    @property
-    def schema(self) -> JSONObject: ...
+    def media_type(self, selection: JSONObject | None, mask: tuple[str, ...]) -> str: ...
 
     def pieces(
         self,
         selection: JSONObject | None,
         position: int,
         *,
-        columns: tuple[str, ...] | None,
+        mask: tuple[str, ...],
         row_filter: JSONObject | None,
     ) -> Iterator[Piece]: ...
 
     def lookup(
-        self,
-        selection: JSONObject,
-        *,
-        columns: tuple[str, ...] | None,
-        row_filter: JSONObject | None,
+        self, selection: JSONObject, *, mask: tuple[str, ...], row_filter: JSONObject | None
     ) -> tuple[bytes, int]:
         """Rows and their number, for a query session; bounded."""
 
@@ -157,7 +169,7 @@ class Agreements(Protocol):
 class Notary(Protocol):
     """This participant's log as others see it, and others' logs as this one cosigned them."""
 
-    def head(self) -> PeerHead | None:
+    def head(self) -> LogHead | None:
         """The newest checkpoint that was published."""
 
 
@@ -219,4 +231,3 @@ class Ground:
         """The other party of an agreement, as records name it."""
         unit = terms.consumer_unit if peer == terms.consumer else terms.provider_unit
         return Counterpart(peer, is_person=self.standing.is_person(peer), unit=unit)
-

@@ -3,7 +3,7 @@
 Rules that hold here:
 
 * A delivery is a folder with one *part* for each window: frames in order, each sealed with
-  AES-256-GCM under the delivery's key, bound to exchange, window and place. Parts can be removed
+  an AEAD under the delivery's key, bound to exchange, window and place. Parts can be removed
   or rewritten one by one; destroying the key removes all of them at once.
 * A part counts when its window was acknowledged. What lies beyond the last Ack is discarded before
   an exchange goes on.
@@ -18,10 +18,9 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Protocol
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ledger.ambient import Ambient
 from ledger.errors import BylagError, ErrorKind
@@ -48,13 +47,21 @@ class DamagedDelivery(BylagError):
     default_next_step = "Restore the inbox from a backup, or fetch the dataset again."
 
 
+class Cipher(Protocol):
+    """An AEAD under a delivery's key, with nonces of 12 bytes (``ledger.side.KeyChest``)."""
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
+
+
 class Delivery:
     """One delivery being received."""
 
-    def __init__(self, folder: Path, exchange: ExchangeId, key: bytes, ambient: Ambient) -> None:
+    def __init__(self, folder: Path, exchange: ExchangeId, cipher: Cipher, ambient: Ambient) -> None:
         self._folder = folder / exchange
         self._exchange = exchange
-        self._cipher = AESGCM(key)
+        self._cipher = cipher
         self._ambient = ambient
         self._part: BinaryIO | None = None
         self._window = 0
@@ -115,9 +122,10 @@ def sync(part: BinaryIO) -> None:
             os.close(folder)
 
 
-def read_frames(folder: Path, exchange: ExchangeId, key: bytes, windows: Iterator[int]) -> Iterator[bytes]:
+def read_frames(
+    folder: Path, exchange: ExchangeId, cipher: Cipher, windows: Iterator[int]
+) -> Iterator[bytes]:
     """The frames of a delivery's windows, in order, opened. Raises :class:`DamagedDelivery`."""
-    cipher = AESGCM(key)
     for window in windows:
         path = _part(folder / exchange, window)
         try:
@@ -128,7 +136,7 @@ def read_frames(folder: Path, exchange: ExchangeId, key: bytes, windows: Iterato
             yield from _open_part(part, cipher, exchange, window)
 
 
-def _open_part(part: BinaryIO, cipher: AESGCM, exchange: str, window: int) -> Iterator[bytes]:
+def _open_part(part: BinaryIO, cipher: Cipher, exchange: str, window: int) -> Iterator[bytes]:
     frame = 0
     while head := part.read(_LENGTH.size):
         frame += 1

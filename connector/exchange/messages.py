@@ -17,6 +17,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
+from connector.contract.messages import LogHead
 from ledger.canonical import JSON, JSONObject
 from ledger.errors import BylagError
 from ledger.fields import Fields
@@ -40,18 +41,6 @@ class UnknownMessage(BylagError):
 
 
 @dataclass(frozen=True, slots=True)
-class PeerHead:
-    """The newest checkpoint of the sender's log that the sender has published."""
-
-    origin: str
-    size: int
-    root: str
-
-    def members(self) -> JSONObject:
-        return {"origin": self.origin, "size": self.size, "root": self.root}
-
-
-@dataclass(frozen=True, slots=True)
 class Envelope:
     """What every signed message says before it says anything of its own."""
 
@@ -66,7 +55,7 @@ class Envelope:
     aseq: int
     list_number: int
     list_hash: str
-    head: PeerHead | None
+    head: LogHead | None
     time: Milliseconds
 
     def members(self) -> JSONObject:
@@ -204,7 +193,9 @@ class Denial:
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        return cls(request=MessageHash(fields.digest("request")), code=fields.text("code", limit=64, pattern=_CODE))
+        return cls(
+            request=MessageHash(fields.digest("request")), code=fields.text("code", limit=64, pattern=_CODE)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -503,10 +494,6 @@ def _maybe_hash(fields: Fields, name: str) -> MessageHash | None:
     return MessageHash(digest) if digest is not None else None
 
 
-def _read_head(fields: Fields) -> PeerHead | None:
+def _read_head(fields: Fields) -> LogHead | None:
     head = fields.maybe_object("head")
-    if head is None:
-        return None
-    value = PeerHead(head.text("origin", limit=256), head.integer("size"), head.digest("root"))
-    head.finish()
-    return value
+    return LogHead.read(head) if head is not None else None

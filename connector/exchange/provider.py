@@ -19,10 +19,10 @@ from contextlib import suppress
 from typing import Final
 
 from connector.exchange import custody
-from connector.exchange.admission import Admitted, require_active
+from connector.exchange.admission import Admitted, record_decision, require_active
 from connector.exchange.budget import BudgetUsed, require_room
 from connector.exchange.channel import Channel, Frame, Heartbeat, Message, Signed
-from connector.exchange.conversation import Conversation, OutOfTurn, commit_members
+from connector.exchange.conversation import OutOfTurn, commit_members
 from connector.exchange.digest import RunningDigest, key_digest
 from connector.exchange.ground import Denied, Ground
 from connector.exchange.messages import Accept, Ack, Commit, Cut, End, Receipt, Reject
@@ -30,6 +30,7 @@ from connector.exchange.windows import Piece, Window, WindowMaker
 from connector.store.tables import ExchangeRow, WindowRow
 from connector.store.writer import Transaction
 from ledger.errors import BylagError, ErrorKind
+from ledger.names import LeafHash
 
 CUT_GRACE_SECONDS: Final = 1.0
 """A frame that the transport has not taken this long after a bar resets the stream."""
@@ -53,6 +54,8 @@ class ProviderExchange:
         self._conversation = admitted.conversation
         self._terms = admitted.terms
         self._row = admitted.row
+        self._ruling = admitted.ruling
+        self._decision = admitted.decision
         self._settled = asyncio.Event()
         self._sent_all = asyncio.Event()
         self._was_cut = False
@@ -118,7 +121,7 @@ class ProviderExchange:
         return self._admitted.snapshot.pieces(
             self._admitted.selection,
             self._row.position,
-            columns=self._admitted.ruling.columns,
+            mask=self._admitted.ruling.mask,
             row_filter=self._admitted.ruling.row_filter,
         )
 
@@ -134,8 +137,7 @@ class ProviderExchange:
         require_active(transaction, self._terms.agreement)
         if (code := self._ground.bars.code(self._terms.agreement)) is not None:
             raise Denied(code)
-        if not self._ground.policy.still_holds(self._admitted.ruling):
-            raise Denied("DECISION_EXPIRED")
+        decision = self._decision_now(transaction)
         require_room(
             transaction,
             self._terms.agreement,
@@ -157,7 +159,7 @@ class ProviderExchange:
             transaction,
             commit,
             opening={"key": window.key.hex()},
-            members={**commit_members(commit), "decision": self._admitted.decision.hex()},
+            members={**commit_members(commit), "decision": decision.hex()},
         )
         transaction.session.add(
             WindowRow(
@@ -174,6 +176,16 @@ class ProviderExchange:
         )
         self._remember_sent(transaction)
         return signed
+
+    def _decision_now(self, transaction: Transaction) -> LeafHash:
+        """The decision that this window leaves under: the lease's, or a fresh one, recorded."""
+        ruling = self._ground.policy.decide(self._admitted.asked, self._admitted.counts)
+        if ruling.allow is not True:
+            raise Denied(ruling.code)
+        if ruling is not self._ruling:
+            self._decision = record_decision(transaction, self._conversation, self._terms, ruling)
+            self._ruling = ruling
+        return self._decision
 
     async def _send_frames(self, window: Window, barred: asyncio.Event) -> bool:
         """Hand over a window's frames one by one; False when a bar cut the window short."""
@@ -404,5 +416,3 @@ def _first(group: BaseExceptionGroup[BylagError]) -> BylagError:
     if not isinstance(error, BylagError):
         raise error
     return error
-
-

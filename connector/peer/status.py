@@ -111,5 +111,3 @@ def _unpacked(
     if detail.Unpack(request) and request.field_violations:
         return reason, next_step, request.field_violations[0].field
     return reason, next_step, field
-
-

@@ -37,7 +37,9 @@ class StoreUnavailable(BylagError):
 
     code = "STORE_UNAVAILABLE"
     kind = ErrorKind.UNAVAILABLE
-    default_next_step = "Look at the disk (space, health), then restart the connector; `bylag doctor` tells more."
+    default_next_step = (
+        "Look at the disk (space, health), then restart the connector; `bylag doctor` tells more."
+    )
 
 
 class Database:

@@ -45,6 +45,8 @@ class Transaction:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.sqlite: sqlite3.Connection = driver_connection(connection.connection.driver_connection)
+        self.marks: set[str] = set()
+        """What listeners are told of once this is committed, such as ``outbox``."""
         self._session: Session | None = None
 
     @property
@@ -74,7 +76,7 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._failure: StoreUnavailable | None = None
         self._closed = False
-        self._after_commit: list[Callable[[], None]] = []
+        self._after_commit: list[Callable[[frozenset[str]], None]] = []
         self._thread = threading.Thread(target=self._run, name="bylag-writer", daemon=True)
         self._thread.start()
 
@@ -83,8 +85,8 @@ class Writer:
         """Why the writer stopped for good, or None while it works."""
         return self._failure
 
-    def after_commit(self, listener: Callable[[], None]) -> None:
-        """Call ``listener`` on the writer's thread after each commit; it must not block."""
+    def after_commit(self, listener: Callable[[frozenset[str]], None]) -> None:
+        """Call ``listener`` with the marks of a commit that has any; on the writer's thread, so briefly."""
         self._after_commit.append(listener)
 
     async def write(self, job: Callable[[Transaction], T]) -> T:
@@ -150,8 +152,9 @@ class Writer:
                 future.set_exception(error)
             else:
                 future.set_result(result)
-        for listener in self._after_commit:
-            listener()
+        if transaction.marks:
+            for listener in self._after_commit:
+                listener(frozenset(transaction.marks))
 
     def _run_batch(
         self,
@@ -192,7 +195,7 @@ def _run_job(transaction: Transaction, job: Callable[[Transaction], Any]) -> tup
     try:
         result = job(transaction)
         transaction._finish()  # noqa: SLF001  # the writer and its transaction are one concept
-    except Exception as error:  # noqa: BLE001  # it is the caller's: handed over, not swallowed
+    except Exception as error:  # it is the caller's: handed over, not swallowed
         if (storage := _storage_error(error)) is not None:
             raise storage from error
         transaction._abandon()  # noqa: SLF001

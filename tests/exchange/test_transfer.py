@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connector.exchange.channel import Frame, Signed
 from connector.exchange.consumer import ConsumerExchange, Wish, WrongBytes, new_exchange
@@ -18,7 +19,7 @@ from connector.store.tables import ExchangeRow
 from ledger.errors import BylagError
 from tests.exchange.world import DATASET, Rule, World, pipe
 
-KEY = b"k" * 32
+KEY = AESGCM(b"k" * 32)
 
 
 @pytest.fixture
@@ -42,9 +43,7 @@ class Attempt:
             self.world.consumer.ground,
             self.consumer_end,
             terms,
-            Delivery(
-                self.world.consumer.folder / "inbox", self.exchange, KEY, self.world.consumer.ambient
-            ),
+            Delivery(self.world.consumer.folder / "inbox", self.exchange, KEY, self.world.consumer.ambient),
             exchange=self.exchange,
         )
         provider = asyncio.create_task(self._provide())

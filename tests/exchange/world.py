@@ -48,8 +48,12 @@ class Numbers:
     """A dataset of equal pieces, each filled with its own number."""
 
     digest = "cd" * 32
-    media_type = "text/csv"
-    schema = {"columns": ["number"]}
+
+    def media_type(self, selection: Any, mask: Any) -> str:
+        return "text/csv"
+
+    def schema(self, mask: Any) -> Any:
+        return {"columns": ["number"]}
 
     def __init__(self, count: int, size: int) -> None:
         self.count, self.size = count, size
@@ -75,23 +79,32 @@ class Rule:
     def __init__(self, purpose: str = "https://w3id.org/dpv#ServiceProvision") -> None:
         self.purpose = purpose
         self.counters: tuple[tuple[str, int], ...] = ()
+        self.rulings: dict[str, Ruling] = {}
 
-    def decide(self, terms: Terms, request: Any, counts: dict[str, int]) -> Ruling:
-        allow = request["purpose"] == self.purpose
+    def ask(self, terms: Terms, purpose: str, mode: str, exchange: str) -> Any:
+        return Asked(purpose, tuple(name for name, _ in self.counters))
+
+    def decide(self, asked: Any, counts: Any) -> Ruling:
+        return self.rulings.setdefault(asked.purpose, self._decide(asked))
+
+    def _decide(self, asked: Any) -> Ruling:
+        allow = asked.purpose == self.purpose
         return Ruling(
             allow=allow,
             code="PERMITTED" if allow else "PURPOSE_NOT_PERMITTED",
             rulebook="ef" * 32,
-            input={"request": request},
-            result={"allow": allow},
-            columns=None,
+            mask=(),
             row_filter=None,
             counters=self.counters,
             valid_until=None,
+            recorded=lambda: ({"purpose": asked.purpose}, {"allow": allow}),
         )
 
-    def still_holds(self, ruling: Ruling) -> bool:
-        return True
+
+@dataclass(frozen=True)
+class Asked:
+    purpose: str
+    counters: tuple[str, ...]
 
 
 class World:

@@ -18,21 +18,14 @@ class DatasetRow(SQLModel, table=True):
 
 
 class VersionRow(SQLModel, table=True):
-    """One version of a dataset, named by its digest; the newest has the highest number."""
+    """One version of a dataset; its description lies with its snapshot, under the digest."""
 
     __tablename__ = "dataset_version"
 
     dataset: str = Field(primary_key=True, foreign_key="dataset.id")
     number: int = Field(primary_key=True)
+    """From 1; the newest has the highest."""
     digest: str = Field(index=True)
-    form: str
-    """``table`` or ``file``."""
-    media_type: str
-    table_schema: bytes
-    """Canonical JSON of columns and types; empty for a file."""
-    rows: int
-    size: int
-    append_only: bool
     published: int
 
 

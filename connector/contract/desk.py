@@ -1,0 +1,621 @@
+"""The negotiation desk: keeps negotiations and agreements, signs what this side says, takes what it hears.
+
+Rules that hold here:
+
+* A message changes the stored state, gets its record and puts its answer into the outbox in one
+  transaction; only then is it acknowledged. A refused message changes nothing.
+* What a rule may answer, the desk answers at once: a provider's rule approves the offer as
+  published; a consumer signs the agreement that it asked for; a provider acknowledges a second
+  signature that came in time. Everything else waits for a person.
+* Who acted by hand, and under which mandate, stands beside the signed message, committed to inside.
+* An agreement exists here from FINALIZED on, with both signatures and the acknowledgement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlmodel import col, select
+
+from connector.audit.recorder import Recorder
+from connector.audit.scope import Counterpart, Scope
+from connector.contract import stored
+from connector.contract.agreement import Agreement, ListReference, decode_agreement, sign_agreement
+from connector.contract.ending import ending_of
+from connector.contract.errors import IllegalMove, NotThisNegotiation
+from connector.contract.force import evidence_of
+from connector.contract.keys import KeyDirectory
+from connector.contract.liability import Role
+from connector.contract.messages import (
+    Accepted,
+    AgreementTermination,
+    Body,
+    ContractAgreement,
+    ContractOffer,
+    ContractRequest,
+    ContractTermination,
+    ContractVerification,
+    Finalized,
+    LogHead,
+    Message,
+    Step,
+    compose,
+    read_message,
+)
+from connector.contract.negotiation import advance, assign_pid
+from connector.contract.offer import Applicant, Offer
+from connector.contract.opening import commit_beside, read_beside
+from connector.contract.party import Party
+from connector.contract.states import Negotiation, Stamp, State, first_envelope, next_envelope
+from connector.contract.terms import Proposal
+from connector.store import outbox
+from connector.store.database import Database
+from connector.store.tables import AgreementRow, NegotiationRow
+from connector.store.writer import Transaction, Writer
+from ledger.ambient import Ambient, fresh_id
+from ledger.canonical import JSON, JSONObject, decode_object, encode
+from ledger.document import SignedDocument
+from ledger.errors import BylagError, ErrorKind
+from ledger.fields import BadField
+from ledger.names import (
+    AgreementId,
+    DataSpaceId,
+    Milliseconds,
+    NegotiationId,
+    ParticipantId,
+    RulebookDigest,
+    UnitId,
+)
+
+SIGN_WITHIN_MS: Final = 7 * 24 * 3600 * 1000
+"""How long the second signature may take."""
+MAX_STORED_BYTES: Final = 32 << 20
+
+
+class NoSuchNegotiation(BylagError):
+    """This participant has no negotiation of that id."""
+
+    code = "NO_SUCH_NEGOTIATION"
+    kind = ErrorKind.NOT_FOUND
+    default_next_step = "List them with `bylag negotiation list`."
+
+
+class NoSuchAgreement(BylagError):
+    """This participant has no agreement of that id."""
+
+    code = "NO_SUCH_AGREEMENT"
+    kind = ErrorKind.NOT_FOUND
+    default_next_step = "List them with `bylag agreement list`."
+
+
+class Surroundings(Protocol):
+    """What the desk asks of the rest of the connector."""
+
+    def list_reference(self) -> ListReference:
+        """The membership list in force."""
+
+    def head(self) -> LogHead | None:
+        """The newest published checkpoint of this participant's log."""
+
+    def own_party(self, unit: UnitId | None) -> Party:
+        """This participant as a party, for one of its units."""
+
+    def applicant(self, participant: ParticipantId) -> Applicant:
+        """What the list says of somebody who asks."""
+
+    def offer(self, proposal: Proposal) -> Offer | None:
+        """This participant's open offer that a proposal stands on."""
+
+    def is_person(self, participant: ParticipantId) -> bool: ...
+
+    def rulebook(self) -> RulebookDigest: ...
+
+    def bar(self, agreement: AgreementId, code: str) -> None:
+        """Stop every release under an agreement, in memory, now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A negotiation as this side keeps it, with the words that were said beside its messages."""
+
+    id: NegotiationId
+    role: Role
+    peer: ParticipantId
+    negotiation: Negotiation
+    words: tuple[Mapping[str, str], ...]
+
+
+class Desk:
+    """Negotiates for one participant."""
+
+    def __init__(
+        self,
+        *,
+        me: ParticipantId,
+        space: DataSpaceId,
+        key: Callable[[], Ed25519PrivateKey],
+        ambient: Ambient,
+        writer: Writer,
+        database: Database,
+        recorder: Recorder,
+        keys: KeyDirectory,
+        surroundings: Surroundings,
+    ) -> None:
+        self._me = me
+        self._space = space
+        self._key = key
+        self._ambient = ambient
+        self._writer = writer
+        self._database = database
+        self._recorder = recorder
+        self._keys = keys
+        self._surroundings = surroundings
+
+    async def ask(
+        self,
+        provider: ParticipantId,
+        proposal: Proposal,
+        *,
+        unit: UnitId | None = None,
+        beside: Mapping[str, str] | None = None,
+    ) -> Standing:
+        """Consumer: begin a negotiation with a ContractRequestMessage."""
+        body = ContractRequest(proposal, self._surroundings.own_party(unit))
+        return await self._writer.write(
+            lambda transaction: self._begin(transaction, Role.CONSUMER, provider, body, beside or {})
+        )
+
+    async def counter(
+        self,
+        negotiation: NegotiationId,
+        proposal: Proposal,
+        *,
+        unit: UnitId | None,
+        beside: Mapping[str, str],
+    ) -> Standing:
+        """Either side: put other terms on the table."""
+        party = self._surroundings.own_party(unit)
+
+        def body(standing: Standing) -> Body:
+            if standing.role is Role.PROVIDER:
+                return ContractOffer(proposal, party)
+            return ContractRequest(proposal, party)
+
+        return await self._continue(negotiation, body, beside)
+
+    async def approve(
+        self, negotiation: NegotiationId, *, unit: UnitId | None, beside: Mapping[str, str]
+    ) -> Standing:
+        """A person says yes to what lies on the table: the provider agrees, the consumer accepts."""
+
+        def body(standing: Standing) -> Body:
+            if standing.role is Role.CONSUMER:
+                return Accepted(standing.negotiation.proposal.digest, self._surroundings.own_party(unit))
+            return self._agreement(standing, unit)
+
+        return await self._continue(negotiation, body, beside)
+
+    async def terminate(
+        self, negotiation: NegotiationId, code: str, *, beside: Mapping[str, str]
+    ) -> Standing:
+        """Either side: end a negotiation with a reason code, and words that both see."""
+        return await self._continue(negotiation, lambda _: ContractTermination(code), beside)
+
+    async def end_agreement(self, agreement: AgreementId, code: str, *, beside: Mapping[str, str]) -> None:
+        """Either side: end an agreement in force. Bars releases before the record is durable."""
+        self._surroundings.bar(agreement, "AGREEMENT_TERMINATED")
+        await self._writer.write(lambda transaction: self._end(transaction, agreement, code, beside))
+
+    def take(
+        self, transaction: Transaction, peer: ParticipantId, document: SignedDocument, opening: JSONObject
+    ) -> None:
+        """Take a message of a peer, in the transaction that acknowledges it.
+
+        Raises a :class:`~ledger.errors.BylagError` for a message that is refused; then nothing changed.
+        """
+        message = read_message(document)
+        read_beside(message.envelope.commitments, opening)
+        if message.envelope.sender != peer:
+            raise NotThisNegotiation("the sender is not the peer who delivered this", field="sender")
+        if isinstance(message.body, AgreementTermination):
+            self._take_end(transaction, peer, message, message.body, opening)
+            return
+        standing = self._find(transaction, peer, message)
+        role = standing.role.other if standing else _role_of_first(message)
+        moved = advance(
+            standing.negotiation if standing else None,
+            role,
+            message,
+            keys=self._keys,
+            at=self._ambient.now(),
+        )
+        if standing is not None and moved is standing.negotiation:
+            return
+        if standing is None:
+            moved = assign_pid(moved, role.other, NegotiationId(fresh_id(self._ambient)))
+        mine = moved.pid(role.other)
+        if mine is None:
+            raise NotThisNegotiation("the message names no negotiation of this side")
+        kept = Standing(mine, role.other, peer, moved, (*(standing.words if standing else ()), {}))
+        self._record(transaction, kept, heard=message, opening=opening)
+        self._save(transaction, kept, opening)
+        self._answer(transaction, kept)
+
+    def all(self) -> list[Standing]:
+        """All negotiations, the newest change first."""
+        with self._database.read() as session:
+            rows = session.exec(select(NegotiationRow).order_by(col(NegotiationRow.changed).desc()))
+            return [_read_row(row) for row in rows]
+
+    def get(self, negotiation: NegotiationId) -> Standing:
+        """One negotiation. Raises :class:`NoSuchNegotiation`."""
+        with self._database.read() as session:
+            row = session.get(NegotiationRow, negotiation)
+        if row is None:
+            raise NoSuchNegotiation("no such negotiation", field="negotiation")
+        return _read_row(row)
+
+    def _begin(
+        self,
+        transaction: Transaction,
+        role: Role,
+        peer: ParticipantId,
+        body: Body,
+        beside: Mapping[str, str],
+    ) -> Standing:
+        pid = NegotiationId(fresh_id(self._ambient))
+        commitments, opening = commit_beside(self._ambient, beside)
+        stamp = self._stamp(transaction, peer)
+        envelope = first_envelope(
+            role,
+            pid,
+            space=self._space,
+            sender=self._me,
+            recipient=peer,
+            stamp=Stamp(stamp.list, stamp.aseq, stamp.head, stamp.time, commitments),
+        )
+        message = compose(envelope, body, self._key())
+        negotiation = advance(None, role, message, keys=self._keys, at=self._ambient.now())
+        standing = Standing(pid, role, peer, negotiation, ())
+        self._say(transaction, standing, message, opening)
+        return standing
+
+    async def _continue(
+        self,
+        negotiation: NegotiationId,
+        body: Callable[[Standing], Body],
+        beside: Mapping[str, str],
+    ) -> Standing:
+        def job(transaction: Transaction) -> Standing:
+            row = transaction.session.get(NegotiationRow, negotiation)
+            if row is None:
+                raise NoSuchNegotiation("no such negotiation", field="negotiation")
+            standing = _read_row(row)
+            return self._move(transaction, standing, body(standing), beside)
+
+        return await self._writer.write(job)
+
+    def _move(
+        self, transaction: Transaction, standing: Standing, body: Body, beside: Mapping[str, str]
+    ) -> Standing:
+        """Say ``body`` next: sign, advance, record, store and put into the outbox."""
+        commitments, opening = commit_beside(self._ambient, beside)
+        stamp = self._stamp(transaction, standing.peer)
+        envelope = next_envelope(
+            standing.negotiation,
+            standing.role,
+            Stamp(stamp.list, stamp.aseq, stamp.head, stamp.time, commitments),
+        )
+        message = compose(envelope, body, self._key())
+        moved = advance(standing.negotiation, standing.role, message, keys=self._keys, at=self._ambient.now())
+        said = Standing(standing.id, standing.role, standing.peer, moved, standing.words)
+        self._say(transaction, said, message, opening)
+        return said
+
+    def _say(
+        self, transaction: Transaction, standing: Standing, message: Message, opening: JSONObject
+    ) -> None:
+        self._record(transaction, standing, said=message, opening=opening)
+        self._save(transaction, standing, opening)
+        outbox.put(transaction, standing.peer, message.document, opening, self._ambient.now())
+
+    def _answer(self, transaction: Transaction, standing: Standing) -> None:
+        """What a rule may answer without a person."""
+        negotiation = standing.negotiation
+        if standing.role is Role.PROVIDER and negotiation.state is State.REQUESTED:
+            offer = self._surroundings.offer(negotiation.proposal)
+            applicant = self._surroundings.applicant(standing.peer)
+            if offer and offer.approves(applicant, negotiation.proposal, self._ambient.now()):
+                self._move(transaction, standing, self._agreement(standing, offer.unit), {})
+        elif standing.role is Role.PROVIDER and negotiation.state is State.ACCEPTED:
+            # The consumer accepted the terms that this side put on the table itself.
+            unit = negotiation.provider_party.unit if negotiation.provider_party else None
+            self._move(transaction, standing, self._agreement(standing, unit), {})
+        elif standing.role is Role.CONSUMER and negotiation.state is State.AGREED:
+            self._move(transaction, standing, self._verification(negotiation), {})
+        elif standing.role is Role.PROVIDER and negotiation.state is State.VERIFIED:
+            self._move(transaction, standing, self._finalization(negotiation), {})
+
+    def _agreement(self, standing: Standing, unit: UnitId | None) -> ContractAgreement:
+        negotiation = standing.negotiation
+        consumer = negotiation.consumer_party
+        if consumer is None or negotiation.consumer_pid is None or negotiation.provider_pid is None:
+            raise IllegalMove("nobody has asked for an agreement yet", field="type")
+        now = self._ambient.now()
+        agreement = Agreement(
+            space=self._space,
+            id=AgreementId(fresh_id(self._ambient)),
+            consumer_pid=negotiation.consumer_pid,
+            provider_pid=negotiation.provider_pid,
+            list=self._surroundings.list_reference(),
+            provider=negotiation.provider_party or self._surroundings.own_party(unit),
+            consumer=consumer,
+            offer=negotiation.proposal.offer,
+            dataset=negotiation.proposal.dataset,
+            versions=negotiation.proposal.versions,
+            terms=negotiation.proposal.terms,
+            rulebook=self._surroundings.rulebook(),
+            witness_policy="quorum none\n",
+            nonce=self._ambient.random(32).hex(),
+            made=now,
+            sign_by=Milliseconds(now + SIGN_WITHIN_MS),
+        )
+        return ContractAgreement(agreement, sign_agreement(agreement, self._key()))
+
+    def _verification(self, negotiation: Negotiation) -> ContractVerification:
+        agreement = negotiation.agreement
+        if agreement is None:
+            raise IllegalMove("there is no agreement to sign", field="type")
+        return ContractVerification(agreement.digest, sign_agreement(agreement, self._key()))
+
+    def _finalization(self, negotiation: Negotiation) -> Finalized:
+        agreement, verification = negotiation.agreement, negotiation.message(Step.VERIFY)
+        if agreement is None or verification is None:
+            raise IllegalMove("there is no second signature to acknowledge", field="type")
+        return Finalized(agreement.digest, verification.digest, self._ambient.now())
+
+    def _stamp(self, transaction: Transaction, peer: ParticipantId) -> Stamp:
+        return Stamp(
+            list=self._surroundings.list_reference(),
+            aseq=self._recorder.next_record(transaction, self._scope(peer)),
+            head=self._surroundings.head(),
+            time=self._ambient.now(),
+        )
+
+    def _scope(self, peer: ParticipantId) -> Scope:
+        return Scope(counterpart=Counterpart(peer, is_person=self._surroundings.is_person(peer)))
+
+    def _record(
+        self,
+        transaction: Transaction,
+        standing: Standing,
+        *,
+        said: Message | None = None,
+        heard: Message | None = None,
+        opening: JSONObject,
+    ) -> None:
+        message = said or heard
+        scope = self._scope(standing.peer)
+        scope = Scope(scope.counterpart, negotiation=standing.id)
+        members: JSONObject = {
+            "code": standing.negotiation.state.value,
+            "dataset": standing.negotiation.proposal.dataset,
+            "signed_time": message.envelope.time if message else None,
+        }
+        self._recorder.record(
+            transaction,
+            "negotiation",
+            scope,
+            said=said.document if said else None,
+            heard=heard.document if heard else None,
+            side_row={"beside": opening} if opening else {},
+            members=members,
+        )
+
+    def _save(self, transaction: Transaction, standing: Standing, opening: JSONObject) -> None:
+        negotiation = standing.negotiation
+        row = transaction.session.get(NegotiationRow, standing.id)
+        document = encode({"negotiation": stored.dump(negotiation), "openings": self._openings(row, opening)})
+        if row is None:
+            row = NegotiationRow(
+                id=standing.id,
+                peer=standing.peer,
+                peer_id=negotiation.pid(standing.role.other) or "",
+                role=standing.role.value,
+                state=negotiation.state.value,
+                dataset=negotiation.proposal.dataset,
+                document=document,
+                changed=self._ambient.now(),
+            )
+        row.peer_id = negotiation.pid(standing.role.other) or ""
+        row.state = negotiation.state.value
+        row.document = document
+        row.changed = self._ambient.now()
+        transaction.session.add(row)
+        transaction.session.flush()
+        if negotiation.state is State.FINALIZED:
+            self._put_in_force(transaction, standing)
+
+    def _openings(self, row: NegotiationRow | None, opening: JSONObject) -> list[JSON]:
+        before = decode_object(row.document, max_bytes=MAX_STORED_BYTES)["openings"] if row else []
+        kept = before if isinstance(before, list) else []
+        return [*kept, opening]
+
+    def _put_in_force(self, transaction: Transaction, standing: Standing) -> None:
+        """Both signed, and the first signer acknowledged the second: the agreement counts."""
+        negotiation = standing.negotiation
+        agreement = negotiation.agreement
+        if (
+            agreement is None
+            or negotiation.provider_signature is None
+            or negotiation.consumer_signature is None
+        ):
+            raise IllegalMove("an agreement has two signatures", field="agreement")
+        evidence = evidence_of(negotiation)
+        mine, theirs = agreement.party(standing.role), agreement.party(standing.role.other)
+        transaction.session.add(
+            AgreementRow(
+                id=agreement.id,
+                peer=standing.peer,
+                role=standing.role.value,
+                unit=mine.unit or "",
+                peer_unit=theirs.unit or "",
+                dataset=agreement.dataset,
+                payload=agreement.payload,
+                provider_jws=negotiation.provider_signature,
+                consumer_jws=negotiation.consumer_signature,
+                acknowledgement=encode(evidence.finalization.to_json()),
+                state="active",
+                windows=agreement.terms.windows,
+                policy_digest=agreement.terms.policy_digest,
+                list_number=agreement.list.number,
+                begun=self._ambient.now(),
+            )
+        )
+        scope = self._agreement_scope(standing.peer, agreement, standing.role)
+        self._recorder.record(
+            transaction,
+            "agreement",
+            scope,
+            side_row={
+                "agreement": agreement.content(),
+                "signatures": [negotiation.provider_signature, negotiation.consumer_signature],
+                "evidence": [
+                    evidence.agreement.to_json(),
+                    evidence.verification.to_json(),
+                    evidence.finalization.to_json(),
+                ],
+            },
+            members={
+                "contract": agreement.digest,
+                "policy": agreement.terms.policy_digest,
+                "rulebook": agreement.rulebook,
+                "dataset": agreement.dataset,
+                "purpose": agreement.terms.purpose,
+                "legal_basis": agreement.terms.legal_basis,
+                "list": agreement.list.members(),
+                "until": agreement.terms.period.end,
+            },
+        )
+
+    def _agreement_scope(self, peer: ParticipantId, agreement: Agreement, role: Role) -> Scope:
+        mine, theirs = agreement.party(role), agreement.party(role.other)
+        return Scope(
+            counterpart=Counterpart(peer, self._surroundings.is_person(peer), theirs.unit),
+            unit=mine.unit,
+            agreement=agreement.id,
+        )
+
+    def _end(
+        self,
+        transaction: Transaction,
+        agreement_id: AgreementId,
+        code: str,
+        beside: Mapping[str, str],
+    ) -> None:
+        row, agreement, role = _agreement_of(transaction, agreement_id)
+        if row.state != "active":
+            raise IllegalMove(f"the agreement is {row.state}", field="agreement")
+        peer = ParticipantId(row.peer)
+        commitments, opening = commit_beside(self._ambient, beside)
+        scope = self._agreement_scope(peer, agreement, role)
+        now = self._ambient.now()
+        stamp = Stamp(
+            self._surroundings.list_reference(),
+            self._recorder.next_record(transaction, scope),
+            self._surroundings.head(),
+            now,
+            commitments,
+        )
+        envelope = first_envelope(
+            role,
+            NegotiationId(fresh_id(self._ambient)),
+            space=self._space,
+            sender=self._me,
+            recipient=peer,
+            stamp=stamp,
+        )
+        message = compose(
+            envelope, AgreementTermination(agreement.id, agreement.digest, code, now), self._key()
+        )
+        self._recorder.record(
+            transaction,
+            "termination",
+            scope,
+            said=message.document,
+            side_row={"beside": opening} if opening else {},
+            members={"code": code, "contract": agreement.digest},
+        )
+        row.state, row.ended, row.end_code = "terminated", now, code
+        outbox.put(transaction, peer, message.document, opening, now)
+
+    def _take_end(
+        self,
+        transaction: Transaction,
+        peer: ParticipantId,
+        message: Message,
+        body: AgreementTermination,
+        opening: JSONObject,
+    ) -> None:
+        row, agreement, role = _agreement_of(transaction, body.agreement)
+        if row.peer != peer:
+            raise NoSuchAgreement("no such agreement", field="agreement")
+        ending = ending_of(agreement, role.other, message, keys=self._keys, at=self._ambient.now())
+        self._surroundings.bar(agreement.id, "AGREEMENT_TERMINATED")
+        self._recorder.record(
+            transaction,
+            "termination",
+            self._agreement_scope(peer, agreement, role),
+            heard=message.document,
+            side_row={"beside": opening} if opening else {},
+            members={
+                "code": ending.code,
+                "contract": agreement.digest,
+                "signed_time": message.envelope.time,
+            },
+        )
+        if row.state == "active":
+            row.state, row.ended, row.end_code = "terminated", self._ambient.now(), ending.code
+
+    def _find(self, transaction: Transaction, peer: ParticipantId, message: Message) -> Standing | None:
+        envelope = message.envelope
+        query = select(NegotiationRow).where(NegotiationRow.peer == peer)
+        named = [pid for pid in (envelope.consumer_pid, envelope.provider_pid) if pid is not None]
+        if not named:
+            raise NotThisNegotiation("the message names no negotiation", field="consumer_pid")
+        rows = transaction.session.exec(
+            query.where(col(NegotiationRow.id).in_(named) | col(NegotiationRow.peer_id).in_(named))
+        ).all()
+        if len(rows) > 1:
+            raise NotThisNegotiation("the message names two negotiations", field="consumer_pid")
+        return _read_row(rows[0]) if rows else None
+
+
+def _role_of_first(message: Message) -> Role:
+    return Role.PROVIDER if isinstance(message.body, ContractOffer) else Role.CONSUMER
+
+
+def _agreement_of(
+    transaction: Transaction, agreement_id: AgreementId
+) -> tuple[AgreementRow, Agreement, Role]:
+    row = transaction.session.get(AgreementRow, agreement_id)
+    if row is None:
+        raise NoSuchAgreement("no such agreement", field="agreement")
+    return row, decode_agreement(row.payload), Role(row.role)
+
+
+def _read_row(row: NegotiationRow) -> Standing:
+    document = decode_object(row.document, max_bytes=MAX_STORED_BYTES)
+    kept, openings = document["negotiation"], document["openings"]
+    if not isinstance(kept, dict) or not isinstance(openings, list):
+        raise BadField("the stored negotiation is damaged", field=row.id)
+    negotiation = stored.load(kept)
+    words = tuple(
+        read_beside(entry.message.envelope.commitments, opening)
+        for entry, opening in zip(negotiation.history, openings, strict=True)
+        if isinstance(opening, dict)
+    )
+    return Standing(NegotiationId(row.id), Role(row.role), ParticipantId(row.peer), negotiation, words)

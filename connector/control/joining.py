@@ -1,0 +1,116 @@
+"""Before a connector can run: making a home, asking to join, taking the answer. All by files.
+
+Rules that hold here: nothing is sent anywhere; a request goes to the registrar (or, a guest's, to
+the controller) as a file, and the answer comes back as one. A step that fails leaves what was there.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from connector.identity.enrolment import join, read_admission
+from connector.identity.guest import read_guest_answer
+from connector.identity.guest import request as guest_request
+from connector.identity.keys import GUEST_JOBS, MEMBER_JOBS, KeyRing
+from connector.identity.organisation import Kind, Organisation, Unit
+from connector.identity.peer import GuestKind
+from connector.identity.trust import TrustStore
+from connector.node import Node
+from connector.store.config import Config
+from connector.store.home import Home
+from connector.store.tables import ListRow
+from connector.store.writer import Transaction
+from ledger.ambient import Ambient, SystemAmbient
+from ledger.canonical import encode
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import DataSpaceId, ParticipantId, UnitId
+
+
+class HomeExists(BylagError):
+    """A participant lives in this folder already."""
+
+    code = "HOME_EXISTS"
+    kind = ErrorKind.CONFLICT
+    default_next_step = "Choose another folder with --home, or go on with the participant that is there."
+
+
+def make_home(folder: Path, config: Config, passphrase: str | None, ambient: Ambient | None = None) -> Home:
+    """Make a home with fresh keys. Raises :class:`HomeExists`."""
+    home = Home(folder)
+    if home.config.exists():
+        raise HomeExists("a participant lives in this folder already")
+    home.create()
+    jobs = GUEST_JOBS if config.is_guest else MEMBER_JOBS
+    KeyRing.create(home.keys, ambient or SystemAmbient(), passphrase, jobs)
+    beside = home.config.with_suffix(".new")
+    beside.write_text(config.to_toml())
+    beside.chmod(0o600)
+    beside.rename(home.config)
+    return home
+
+
+def request_to_join(node: Node) -> bytes:
+    """The request file for the registrar, or for the controller of a guest."""
+    config = node.config
+    if config.is_guest:
+        return guest_request(
+            node.ring,
+            node.space,
+            ParticipantId(config.controller),
+            GuestKind(config.kind),
+            node.ambient,
+        )
+    organisation = Organisation(
+        did=ParticipantId(config.participant),
+        kind=Kind(config.kind),
+        name=config.name,
+        units=tuple(Unit(UnitId(unit.id), unit.name) for unit in config.units),
+        endpoints=(config.endpoint,) if config.endpoint else (),
+    )
+    return join(node.ring, node.space, organisation, node.ambient)
+
+
+def take_answer(node: Node, data: bytes, fingerprint: str | None) -> TrustStore:
+    """Take the registrar's (or the controller's) answer: verify it whole, store it, begin the log.
+
+    Without ``fingerprint`` the caller shows the registrar's, to be compared by telephone or on paper.
+    """
+    if node.config.is_guest:
+        answer = read_guest_answer(data)
+        _, trust = answer.take(
+            node.ring, ParticipantId(node.config.controller), node.ambient.now(), fingerprint
+        )
+        admission = answer.admission
+        _write(node.home.guest_answer, data)
+    else:
+        admission = read_admission(data)
+        trust = admission.take(ParticipantId(node.config.participant), node.ring, fingerprint)
+    if trust.first.space != DataSpaceId(node.config.space):
+        raise HomeExists(
+            "the answer is for another data space than this home was made for",
+            next_step="Ask for the right answer, or make a home for that data space.",
+        )
+
+    def store(transaction: Transaction) -> None:
+        for number, signed in enumerate(admission.chain, start=1):
+            if transaction.session.get(ListRow, number) is None:
+                digest = trust.links[number - 1].digest
+                row = ListRow(
+                    number=number,
+                    digest=digest,
+                    document=encode(signed.content()),
+                    accepted=node.ambient.now(),
+                )
+                transaction.session.add(row)
+
+    node.writer.submit(store).result()
+    _write(node.home.registrar, trust.first.to_bytes())
+    node.begin_log()
+    return trust
+
+
+def _write(path: Path, data: bytes) -> None:
+    beside = path.with_suffix(".new")
+    beside.write_bytes(data)
+    beside.chmod(0o600)
+    beside.rename(path)

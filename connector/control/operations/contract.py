@@ -1,0 +1,204 @@
+"""Negotiations and agreements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlmodel import col, select
+
+from connector.catalog.dataset import Entry
+from connector.catalog.listing import decode_entry
+from connector.contract.agreement import decode_agreement
+from connector.contract.desk import NoSuchAgreement, Standing
+from connector.contract.messages import TERMINATION_CODES
+from connector.contract.offer import Offer, read_offer
+from connector.contract.states import State
+from connector.control.operation import Asked, operation
+from connector.store.tables import AgreementRow
+from ledger.canonical import JSON, JSONObject
+from ledger.errors import BylagError, ErrorKind
+from ledger.fields import Fields
+from ledger.names import AgreementId, NegotiationId, ParticipantId, UnitId
+
+WAIT_SECONDS: Final = 20
+_SETTLED: Final = (State.FINALIZED, State.TERMINATED)
+
+
+class NoOffer(BylagError):
+    """The dataset is not offered under that name."""
+
+    code = "NO_OFFER"
+    kind = ErrorKind.NOT_FOUND
+    default_next_step = "Look at the peer's catalogue: `bylag catalog PEER`."
+
+
+@operation("negotiate")
+async def negotiate(asked: Asked) -> JSON:
+    """Ask a provider for an agreement on an offer as published, and wait for what a rule decides."""
+    fields = asked.arguments
+    provider = ParticipantId(fields.text("provider"))
+    dataset, offer_id = fields.text("dataset"), fields.maybe_text("offer")
+    unit, beside = _unit(fields), _beside(fields)
+    seconds = fields.maybe_integer("wait", most=3600)
+    fields.finish()
+    running = asked.running
+    running.lines.keep(provider)
+    entry = decode_entry(await running.node.client.dataset(provider, dataset), provider)
+    offer = _chosen(entry, offer_id)
+    asked.report("asking for the agreement", 0, None)
+    standing = await running.node.desk.ask(provider, offer.proposal, unit=unit, beside=beside)
+    await running.until(
+        lambda: running.node.desk.get(standing.id).negotiation.state in _SETTLED,
+        WAIT_SECONDS if seconds is None else seconds,
+    )
+    return described(running.node.desk.get(standing.id))
+
+
+@operation("negotiations")
+async def negotiations(asked: Asked) -> JSON:
+    """All negotiations, the newest change first."""
+    asked.arguments.finish()
+    return [described(standing) for standing in asked.running.node.desk.all()]
+
+
+@operation("negotiation")
+async def negotiation(asked: Asked) -> JSON:
+    """One negotiation, with the terms on the table and what was said."""
+    found = asked.running.node.desk.get(_negotiation(asked.arguments))
+    asked.arguments.finish()
+    return {**described(found), "terms": found.negotiation.proposal.members()}
+
+
+@operation("approve")
+async def approve(asked: Asked) -> JSON:
+    """A person says yes to what lies on the table."""
+    fields = asked.arguments
+    number, unit, beside = _negotiation(fields), _unit(fields), _beside(fields)
+    fields.finish()
+    running = asked.running
+    standing = await running.node.desk.approve(number, unit=unit, beside=beside)
+    running.lines.keep(standing.peer)
+    await running.until(lambda: running.node.desk.get(number).negotiation.state in _SETTLED, WAIT_SECONDS)
+    return described(running.node.desk.get(number))
+
+
+@operation("terminate-negotiation")
+async def terminate_negotiation(asked: Asked) -> JSON:
+    """End a negotiation with a reason code, and words that both see."""
+    fields = asked.arguments
+    number, code, beside = _negotiation(fields), _code(fields), _beside(fields)
+    fields.finish()
+    standing = await asked.running.node.desk.terminate(number, code, beside=beside)
+    asked.running.lines.keep(standing.peer)
+    return described(standing)
+
+
+@operation("agreements")
+async def agreements(asked: Asked) -> JSON:
+    """All agreements, the newest first."""
+    asked.arguments.finish()
+    with asked.running.node.database.read() as session:
+        rows = session.exec(select(AgreementRow).order_by(col(AgreementRow.begun).desc())).all()
+    return [_summary(row) for row in rows]
+
+
+@operation("agreement")
+async def agreement(asked: Asked) -> JSON:
+    """One agreement: the signed document and its state."""
+    number = AgreementId(asked.arguments.text("agreement"))
+    asked.arguments.finish()
+    with asked.running.node.database.read() as session:
+        row = session.get(AgreementRow, number)
+    if row is None:
+        raise NoSuchAgreement("no such agreement", field="agreement")
+    document = decode_agreement(row.payload)
+    return {
+        **_summary(row),
+        "document": document.content(),
+        "digest": document.digest,
+        "signatures": {"provider": row.provider_jws, "consumer": row.consumer_jws},
+    }
+
+
+@operation("terminate-agreement")
+async def terminate_agreement(asked: Asked) -> JSON:
+    """End an agreement in force, with a reason code and words that both see."""
+    fields = asked.arguments
+    number, code, beside = AgreementId(fields.text("agreement")), _code(fields), _beside(fields)
+    fields.finish()
+    node = asked.running.node
+    with node.database.read() as session:
+        row = session.get(AgreementRow, number)
+    if row is None:
+        raise NoSuchAgreement("no such agreement", field="agreement")
+    asked.running.lines.keep(ParticipantId(row.peer))
+    await node.desk.end_agreement(number, code, beside=beside)
+    with node.database.read() as session:
+        return _summary(session.get_one(AgreementRow, number))
+
+
+def described(standing: Standing) -> JSONObject:
+    """A negotiation as a command prints it."""
+    negotiation = standing.negotiation
+    said: list[JSON] = []
+    for entry, words in zip(negotiation.history, standing.words, strict=False):
+        said.append(
+            {
+                "by": entry.role.value,
+                "message": entry.message.body.kind,
+                "time": entry.message.envelope.time,
+                **{name: text for name, text in words.items()},
+            }
+        )
+    return {
+        "negotiation": standing.id,
+        "role": standing.role.value,
+        "peer": standing.peer,
+        "state": negotiation.state.value,
+        "dataset": negotiation.proposal.dataset,
+        "offer": negotiation.proposal.offer,
+        "purpose": negotiation.proposal.terms.purpose,
+        "agreement": negotiation.agreement.id if negotiation.agreement else None,
+        "termination": negotiation.termination[1] if negotiation.termination else None,
+        "messages": said,
+    }
+
+
+def _chosen(entry: Entry, offer_id: str | None) -> Offer:
+    for summary in entry.offers:
+        if offer_id in (None, summary.id):
+            return read_offer(summary.document)
+    raise NoOffer("the dataset has no such offer", field="offer")
+
+
+def _summary(row: AgreementRow) -> JSONObject:
+    return {
+        "agreement": row.id,
+        "role": row.role,
+        "peer": row.peer,
+        "dataset": row.dataset,
+        "state": row.state,
+        "begun": row.begun,
+        "ended": row.ended,
+        "code": row.end_code,
+    }
+
+
+def _negotiation(fields: Fields) -> NegotiationId:
+    return NegotiationId(fields.text("negotiation"))
+
+
+def _unit(fields: Fields) -> UnitId | None:
+    unit = fields.maybe_text("unit")
+    return UnitId(unit) if unit is not None else None
+
+
+def _code(fields: Fields) -> str:
+    return fields.choice("code", TERMINATION_CODES)
+
+
+def _beside(fields: Fields) -> Mapping[str, str]:
+    """Who acts by hand, under which mandate, and in which words; each may be left out."""
+    found = {name: fields.maybe_text(name, limit=2000) for name in ("words", "actor", "mandate")}
+    return {name: text for name, text in found.items() if text is not None}

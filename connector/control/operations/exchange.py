@@ -1,0 +1,191 @@
+"""Fetching, resuming, and using what was received."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlmodel import col, select
+
+from connector.contract.desk import NoSuchAgreement
+from connector.control.operation import Asked, operation
+from connector.control.purpose import purpose
+from connector.exchange.consumer import ConsumerExchange, Progress, Wish, new_exchange
+from connector.exchange.ground import Terms
+from connector.exchange.inbox import Delivery
+from connector.exchange.use import NoSuchDelivery, use
+from connector.source.original import writing
+from connector.store.tables import DeliveryRow, ExchangeRow
+from ledger.canonical import JSON, JSONObject
+from ledger.errors import BylagError, ErrorKind
+from ledger.fields import Fields
+from ledger.names import AgreementId, DatasetId, ExchangeId
+
+SHOW_BYTES = 1 << 20
+
+
+class OutputExists(BylagError):
+    """The file to write to is there already."""
+
+    code = "OUTPUT_EXISTS"
+    kind = ErrorKind.CONFLICT
+    default_next_step = "Name another file, or move this one away."
+
+
+@operation("fetch")
+async def fetch(asked: Asked) -> JSON:
+    """Fetch a dataset under an agreement into the inbox."""
+    fields = asked.arguments
+    agreement = AgreementId(fields.text("agreement"))
+    named, version = fields.maybe_text("purpose"), fields.maybe_digest("version")
+    selection = fields.maybe_object("selection")
+    wanted = _raw(fields, "selection") if selection is not None else None
+    fields.finish()
+    terms = _terms(asked, agreement)
+    exchange = new_exchange(asked.running.node.ground)
+    wish = Wish(
+        DatasetId(terms.dataset),
+        purpose(named) if named is not None else terms.purpose,
+        version=version,
+        selection=wanted,
+    )
+    running = asked.running
+    async with running.node.client.exchange(terms.provider) as channel:
+        consumer = ConsumerExchange(
+            running.node.ground,
+            channel,
+            terms,
+            _delivery(asked, exchange),
+            exchange=exchange,
+            progress=_progress(asked, terms),
+        )
+        row = await consumer.fetch(wish)
+    return described(row)
+
+
+@operation("resume")
+async def resume(asked: Asked) -> JSON:
+    """Go on with an exchange that broke, from the last acknowledged window."""
+    exchange = ExchangeId(asked.arguments.text("exchange"))
+    asked.arguments.finish()
+    node = asked.running.node
+    with node.database.read() as session:
+        row = session.get(ExchangeRow, exchange)
+    if row is None or row.role != "consumer":
+        raise NoSuchDelivery("no such exchange", field="exchange")
+    terms = _terms(asked, AgreementId(row.agreement))
+    async with node.client.exchange(terms.provider) as channel:
+        consumer = ConsumerExchange(
+            node.ground,
+            channel,
+            terms,
+            _delivery(asked, exchange),
+            exchange=exchange,
+            progress=_progress(asked, terms),
+        )
+        return described(await consumer.resume())
+
+
+@operation("deliveries")
+async def deliveries(asked: Asked) -> JSON:
+    """What was received, the newest first."""
+    asked.arguments.finish()
+    with asked.running.node.database.read() as session:
+        rows = session.exec(
+            select(ExchangeRow, DeliveryRow)
+            .join(DeliveryRow, col(DeliveryRow.exchange) == col(ExchangeRow.id))
+            .order_by(col(ExchangeRow.started).desc())
+        ).all()
+    return [{**described(row), "media_type": delivery.media_type} for row, delivery in rows]
+
+
+@operation("use")
+async def use_delivery(asked: Asked) -> JSON:
+    """Use a delivery for a purpose: into a file, or, if it is small, into the result."""
+    fields = asked.arguments
+    exchange, wanted = ExchangeId(fields.text("delivery")), purpose(fields.text("purpose"))
+    out = fields.maybe_text("out", limit=4096)
+    fields.finish()
+    if out is not None and Path(out).exists():
+        raise OutputExists("the output file exists", field="out")
+    node = asked.running.node
+    cipher = node.delivery_cipher(exchange)
+    granted = await use(node.ground, node.home.inbox, cipher, exchange, wanted, taken_out=out is not None)
+    result: JSONObject = {
+        "delivery": exchange,
+        "purpose": wanted,
+        "media_type": granted.media_type,
+        "rows": granted.rows,
+        "bytes": granted.size,
+    }
+    if out is None:
+        return {**result, "text": _shown(granted.frames, granted.size)}
+    _write_out(Path(out), granted.frames, asked, granted.size)
+    return {**result, "out": out}
+
+
+def described(row: ExchangeRow) -> JSONObject:
+    """An exchange as a command prints it."""
+    return {
+        "exchange": row.id,
+        "agreement": row.agreement,
+        "peer": row.peer,
+        "role": row.role,
+        "mode": row.mode,
+        "state": row.state,
+        "dataset": row.dataset,
+        "version": row.dataset_version,
+        "purpose": row.purpose,
+        "windows": row.window,
+        "rows": row.rows,
+        "bytes": row.size,
+        "digest": row.digest,
+        "attempt": row.attempt,
+        "code": row.code,
+    }
+
+
+def _terms(asked: Asked, agreement: AgreementId) -> Terms:
+    terms = asked.running.node.agreements.terms(agreement)
+    if terms is None or terms.consumer != asked.running.node.me:
+        raise NoSuchAgreement("no such agreement as a consumer", field="agreement")
+    asked.running.lines.keep(terms.provider)
+    return terms
+
+
+def _delivery(asked: Asked, exchange: ExchangeId) -> Delivery:
+    node = asked.running.node
+    return Delivery(node.home.inbox, exchange, node.delivery_cipher(exchange), node.ambient)
+
+
+def _progress(asked: Asked, terms: Terms) -> Progress:
+    return lambda rows, size: asked.report(f"receiving {terms.dataset}", size, None)
+
+
+def _raw(fields: Fields, name: str) -> JSONObject:
+    value = fields.any(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _shown(frames: Iterator[bytes], size: int) -> str:
+    if size > SHOW_BYTES:
+        raise OutputExists(
+            f"the delivery has {size} bytes, too many to show", next_step="Write it to a file with --out."
+        )
+    return b"".join(frames).decode(errors="replace")
+
+
+def _write_out(path: Path, frames: Iterator[bytes], asked: Asked, size: int) -> None:
+    """Write beside the place and rename: an output is whole or not there."""
+    beside = path.with_name(f".{path.name}.part")
+    done = 0
+    with writing():
+        with beside.open("wb") as out:
+            for frame in frames:
+                out.write(frame)
+                done += len(frame)
+                asked.report("writing", done, size)
+            out.flush()
+            os.fsync(out.fileno())
+        beside.rename(path)

@@ -1,0 +1,97 @@
+"""Guests: citizens and sole traders whom this participant vouches for."""
+
+from __future__ import annotations
+
+from sqlmodel import select
+
+from connector.control.operation import Asked, operation
+from connector.identity.certificate import read_leaf
+from connector.identity.credential import read_credential
+from connector.identity.enrolment import Admission
+from connector.identity.guest import answer, read_guest_request, vouch
+from connector.identity.peer import Assurance
+from connector.identity.public import thumbprint
+from connector.store.tables import GuestRow
+from connector.store.writer import Transaction
+from ledger.canonical import JSON, encode
+from ledger.document import from_base64url, to_base64url
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import ParticipantId, UnitId
+
+
+class NoSuchGuest(BylagError):
+    """This participant vouches for nobody of that handle."""
+
+    code = "NO_SUCH_GUEST"
+    kind = ErrorKind.NOT_FOUND
+    default_next_step = "List them with `bylag guest list`."
+
+
+@operation("vouch")
+async def vouch_for(asked: Asked) -> JSON:
+    """Vouch for whoever holds the keys of a request, having made sure who that is; gives the answer."""
+    fields = asked.arguments
+    data = from_base64url(fields.text("request", limit=1 << 20))
+    assurance = Assurance(fields.choice("assurance", [level.value for level in Assurance]))
+    unit = fields.maybe_text("unit")
+    fields.finish()
+    node = asked.running.node
+    signed = vouch(
+        read_guest_request(data),
+        controller=node.me,
+        space=node.space,
+        ring=node.ring,
+        assurance=assurance,
+        ambient=node.ambient,
+        unit=UnitId(unit) if unit else None,
+    )
+    credential = read_credential(signed)
+    chain = tuple(node.trust.signed(number) for number in range(1, node.trust.number + 1))
+    given = answer(signed, node.issuer, Admission(node.trust.first, chain), node.ambient)
+    read_leaf(given.certificate)
+
+    def store(transaction: Transaction) -> None:
+        transaction.session.add(
+            GuestRow(
+                handle=credential.handle,
+                tls_thumbprint=thumbprint(credential.keys.tls),
+                sign_thumbprint=thumbprint(credential.keys.sign),
+                credential=encode(signed.to_json()),
+                not_after=credential.expires,
+                status="active",
+            )
+        )
+
+    await node.writer.write(store)
+    node.guests.add(credential)
+    return {
+        "handle": credential.handle,
+        "expires": credential.expires,
+        "answer": to_base64url(given.to_bytes()),
+    }
+
+
+@operation("guests")
+async def guests(asked: Asked) -> JSON:
+    """Everybody this participant vouches for, by handle."""
+    asked.arguments.finish()
+    with asked.running.node.database.read() as session:
+        rows = session.exec(select(GuestRow)).all()
+    return [{"handle": row.handle, "status": row.status, "expires": row.not_after} for row in rows]
+
+
+@operation("end-guest")
+async def end_guest(asked: Asked) -> JSON:
+    """Vouch no longer for a guest; protective messages still get through."""
+    handle = ParticipantId(asked.arguments.text("handle"))
+    asked.arguments.finish()
+
+    def end(transaction: Transaction) -> None:
+        row = transaction.session.get(GuestRow, handle)
+        if row is None:
+            raise NoSuchGuest("no such guest", field="handle")
+        row.status = "ended"
+
+    await asked.running.node.writer.write(end)
+    asked.running.node.guests.end(handle)
+    return {"handle": handle, "status": "ended"}

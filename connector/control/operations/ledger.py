@@ -1,0 +1,109 @@
+"""The ledger: what it says, whether it verifies, and an export for somebody who trusts nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlmodel import select
+
+from connector.audit.scope import Scope
+from connector.control.operation import Asked, operation
+from connector.store.tables import AgreementRow
+from ledger import log
+from ledger.canonical import JSON
+from ledger.document import sign
+from ledger.export import Export, write
+from ledger.folder import Document
+from ledger.fsck import check_all
+from ledger.leaf import agreement_chain, read
+from ledger.names import ParticipantId
+from ledger.side import SHARED
+
+SHOWN = 50
+
+
+@operation("ledger-show")
+async def show(asked: Asked) -> JSON:
+    """Records: the newest, or those under one agreement."""
+    fields = asked.arguments
+    agreement = fields.maybe_text("agreement")
+    number = fields.maybe_integer("last", least=1, most=10_000) or SHOWN
+    fields.finish()
+    with asked.running.node.database.read_sqlite() as connection:
+        if agreement is not None:
+            entries = list(log.by_chain(connection, agreement_chain(agreement)))[-number:]
+        else:
+            size = log.size(connection)
+            entries = list(log.entries(connection, max(0, size - number), size))
+    return [{"index": entry.index, "leaf": read(entry.bytes).members} for entry in entries]
+
+
+@operation("ledger-verify")
+async def verify(asked: Asked) -> JSON:
+    """Recompute the whole log from its records and compare it with what was signed."""
+    asked.arguments.finish()
+    node = asked.running.node
+    await asyncio.to_thread(node.notary.publish, seal=True)
+    with node.database.read_sqlite() as connection:
+        findings = await asyncio.to_thread(
+            lambda: list(check_all(connection, node.notary.store, node.notary.key))
+        )
+        size = log.size(connection)
+    wrong: list[JSON] = [{"where": finding.where, "what": finding.what} for finding in findings]
+    last = node.notary.last
+    return {
+        "origin": node.origin,
+        "size": size,
+        "published": last.checkpoint.size if last else 0,
+        "root": last.checkpoint.root.hex() if last else None,
+        "verified": not wrong,
+        "wrong": wrong,
+        "witness": "no independent witness yet",
+    }
+
+
+@operation("ledger-export")
+async def export(asked: Asked) -> JSON:
+    """Write an export folder that verifies offline: the log, the shared side rows, lists, agreements."""
+    out = Path(asked.arguments.text("out", limit=4096))
+    asked.arguments.finish()
+    node = asked.running.node
+    await node.writer.write(
+        lambda transaction: node.recorder.record(transaction, "access", Scope(), members={"code": "EXPORT"})
+    )
+    await asyncio.to_thread(node.notary.publish, seal=True)
+    last = node.notary.last
+    if last is None:
+        raise log.NoSuchLeaf("the log has no checkpoint yet")
+    with node.database.read_sqlite() as connection:
+        written = Export(
+            connection=connection,
+            tiles=node.notary.store.read,
+            note=node.notary.note(last.checkpoint.size),
+            key=node.notary.key,
+            sign_head=lambda content: sign(content, node.ring.sign),
+            chest=node.chest,
+            holders=(SHARED,),
+            documents=list(_documents(asked)),
+        )
+        checkpoint = await asyncio.to_thread(write, written, out, node.ambient.now())
+    return {
+        "out": str(out),
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "root": checkpoint.root.hex(),
+        "key": str(node.notary.key),
+    }
+
+
+def _documents(asked: Asked) -> Iterator[tuple[str, Document]]:
+    node = asked.running.node
+    for number in range(1, node.trust.number + 1):
+        signed = node.trust.signed(number)
+        yield "membership-list", Document(signed.payload, tuple(signed.signatures))
+    with node.database.read() as session:
+        for row in session.exec(select(AgreementRow)):
+            if not node.is_person(ParticipantId(row.peer)):
+                yield "agreement", Document(row.payload, (row.provider_jws, row.consumer_jws))

@@ -1,0 +1,160 @@
+"""How this connector is: a short status, and a doctor that says what to do."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from typing import Final
+
+from sqlmodel import func, select
+
+from connector.control.operation import Asked, operation
+from connector.identity.expiry import Expiry
+from connector.store import outbox
+from connector.store.tables import AgreementRow, DatasetRow, NoticeRow
+from ledger import log
+from ledger.canonical import JSON, JSONObject
+from ledger.errors import BylagError
+from ledger.leaf import read
+from ledger.names import ParticipantId
+
+LITTLE_SPACE: Final = 1 << 30
+
+
+@operation("status")
+async def status(asked: Asked) -> JSON:
+    """Who this is, what runs, what is about to expire."""
+    asked.arguments.finish()
+    running, node = asked.running, asked.running.node
+    now = node.ambient.now()
+    with node.database.read() as session:
+        datasets = session.exec(select(func.count()).select_from(DatasetRow)).one()
+        active = session.exec(
+            select(func.count()).select_from(AgreementRow).where(AgreementRow.state == "active")
+        ).one()
+        waiting = session.exec(select(func.count()).select_from(NoticeRow)).one()
+    with node.database.read_sqlite() as connection:
+        size = log.size(connection)
+    last = node.notary.last
+    warnings: list[JSON] = [_expiry(expiry) for expiry in node.trust.expiring(now, _listed(asked))]
+    return {
+        "participant": node.me,
+        "space": node.space,
+        "serving": running.port is not None,
+        "port": running.port,
+        "list": {"number": node.trust.number, "expires": node.trust.current.expires},
+        "datasets": datasets,
+        "agreements": active,
+        "notices_waiting": waiting,
+        "log": {
+            "origin": node.origin,
+            "size": size,
+            "published": last.checkpoint.size if last else 0,
+            "witnessed": False,
+        },
+        "store_failed": node.writer.failure is not None,
+        "expiring": warnings,
+    }
+
+
+@operation("doctor")
+async def doctor(asked: Asked) -> JSON:
+    """Look at clock, disk, keys, list, log and lines; for each what was found and what to do."""
+    asked.arguments.finish()
+    checks: list[JSON] = []
+    for check in (_clock, _disk, _folder, _list, _log, _store):
+        checks.append(check(asked))
+    checks.extend([await _peer(asked, peer) for peer in _peers(asked)])
+    return {"healthy": all(isinstance(found, dict) and found["ok"] for found in checks), "checks": checks}
+
+
+def _found(name: str, ok: bool, what: str, do: str = "") -> JSONObject:
+    return {"check": name, "ok": ok, "found": what, "do": do}
+
+
+def _clock(asked: Asked) -> JSONObject:
+    node = asked.running.node
+    with node.database.read_sqlite() as connection:
+        size = log.size(connection)
+        last = log.entry(connection, size - 1).bytes if size else b"{}"
+    written = read(last).members.get("time", 0) if size else 0
+    behind = int(written) - node.ambient.now() if isinstance(written, int) else 0
+    if behind > 0:
+        return _found(
+            "clock",
+            False,
+            f"the clock is {behind} ms behind the last record",
+            "Set the clock; nothing is granted until it has caught up.",
+        )
+    return _found("clock", True, "not behind the last record")
+
+
+def _disk(asked: Asked) -> JSONObject:
+    free = shutil.disk_usage(asked.running.node.home.folder).free
+    if free < LITTLE_SPACE:
+        return _found(
+            "disk",
+            False,
+            f"{free >> 20} MiB free",
+            "Make room: without space nothing can be recorded, and nothing is released.",
+        )
+    return _found("disk", True, f"{free >> 30} GiB free")
+
+
+def _folder(asked: Asked) -> JSONObject:
+    mode = stat.S_IMODE(asked.running.node.home.folder.stat().st_mode)
+    return _found(
+        "home", mode & 0o077 == 0, f"mode {mode:o}", "" if mode & 0o077 == 0 else "chmod 700 the home folder."
+    )
+
+
+def _list(asked: Asked) -> JSONObject:
+    node = asked.running.node
+    try:
+        entry = node.trust.require_valid(node.ambient.now())
+    except BylagError as error:
+        return _found("membership list", False, str(error), error.next_step)
+    return _found("membership list", True, f"number {entry.number}, in force")
+
+
+def _log(asked: Asked) -> JSONObject:
+    try:
+        last = asked.running.node.notary.last
+    except BylagError as error:
+        return _found("log", False, str(error), error.next_step)
+    return _found(
+        "log", True, f"{last.checkpoint.size if last else 0} records published; no independent witness yet"
+    )
+
+
+def _store(asked: Asked) -> JSONObject:
+    failure = asked.running.node.writer.failure
+    if failure is not None:
+        return _found("store", False, str(failure), failure.next_step)
+    return _found("store", True, "writes are synced")
+
+
+def _peers(asked: Asked) -> list[ParticipantId]:
+    with asked.running.node.database.read() as session:
+        return outbox.peers_waiting(session)
+
+
+async def _peer(asked: Asked, peer: ParticipantId) -> JSONObject:
+    name = f"line to {peer}"
+    try:
+        described = await asked.running.node.client.describe(peer)
+    except BylagError as error:
+        return _found(name, False, str(error), error.next_step)
+    apart = abs(described.time_ms - asked.running.node.ambient.now())
+    if apart > 5 * 60 * 1000:
+        return _found(name, False, f"the clocks are {apart // 1000} s apart", "Set the clock that is wrong.")
+    return _found(name, True, "answers")
+
+
+def _listed(asked: Asked) -> ParticipantId | None:
+    node = asked.running.node
+    return None if node.config.is_guest else node.me
+
+
+def _expiry(expiry: Expiry) -> JSONObject:
+    return {"what": expiry.what, "whom": expiry.whom, "ends": expiry.ends, "days": expiry.days}

@@ -1,0 +1,123 @@
+"""A node at work: its lines to peers, its server if it has one, its publisher.
+
+``Running`` is what operations work on. A command that runs in process makes one without a server,
+does its one thing and closes it; ``bylag serve`` makes one with a server and keeps it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from sqlmodel import select
+
+from connector import __version__
+from connector.node import Node
+from connector.peer.gate import Gate
+from connector.peer.lines import Lines
+from connector.peer.server import Server
+from connector.peer.services import (
+    CatalogServicer,
+    CatalogView,
+    LedgerServicer,
+    LogView,
+    ParticipantServicer,
+    exchange_handler,
+)
+from connector.store.tables import PeerRow
+from ledger.errors import BylagError
+from ledger.names import ParticipantId
+
+logger = logging.getLogger("bylag.running")
+PUBLISH_SECONDS: Final = 10.0
+
+
+class Running:
+    """One participant's connector at work."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.lines = Lines(node.client, node.post, lambda: node.trust, node.take_list)
+        self.server: Server | None = None
+        self.port: int | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._moved = asyncio.Event()
+        node.post.on_taken(lambda _peer: self._moved.set())
+        node.wake_post_after_commits(asyncio.get_running_loop())
+
+    async def serve(self, address: str, catalog: CatalogView, log_view: LogView) -> int:
+        """Listen on ``address`` and return the port; keep lines to everybody there is business with."""
+        node = self.node
+        gate = Gate(lambda: node.directory, node.ambient)
+        node.on_list(gate.end_calls)
+        self.server = Server(
+            gate,
+            ParticipantServicer(
+                me=node.me,
+                space=node.space,
+                software=__version__,
+                now=node.ambient.now,
+                trust=node.trust,
+                post=node.post,
+            ),
+            CatalogServicer(catalog),
+            LedgerServicer(log_view),
+            exchange_handler(node.ground),
+        )
+        self.port = await self.server.start(address, self._certificates)
+        return self.port
+
+    def work(self) -> None:
+        """Keep lines to peers there is business with, publish the log at fixed times, load the engine."""
+        node = self.node
+        with node.database.read() as session:
+            known = [ParticipantId(row.id) for row in session.exec(select(PeerRow))]
+        for peer in known:
+            if node.trust.find(peer) is not None:
+                self.lines.keep(peer)
+        self._tasks.append(asyncio.create_task(self._publish()))
+        self._tasks.append(asyncio.create_task(self._warm()))
+
+    async def until(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something holds, looking again whenever a peer's notice was taken."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not holds():
+                    self._moved.clear()
+                    if holds():
+                        return True
+                    await self._moved.wait()
+        except TimeoutError:
+            return holds()
+        return True
+
+    async def close(self) -> None:
+        """Hang up, stop listening, close the node."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.server is not None:
+            await self.server.stop()
+        await self.lines.close()
+        await self.node.close()
+
+    def _certificates(self) -> tuple[bytes, bytes, bytes]:
+        identity = self.node.identity()
+        now = self.node.ambient.now()
+        return identity.key, identity.chain, self.node.trust.roots(now)
+
+    async def _publish(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self.node.notary.publish)
+            except BylagError as error:
+                logger.exception("the log cannot be published", extra={"reason": error.code})
+                if self.server is not None:
+                    await self.server.failing()
+                return
+            await asyncio.sleep(PUBLISH_SECONDS)
+
+    async def _warm(self) -> None:
+        await asyncio.to_thread(lambda: self.node.engine)

@@ -1,0 +1,120 @@
+"""Rulings on requests: the policy room's question and answer, as an exchange asks them.
+
+Rules that hold here: the question holds everything the rulebook may look at, each fact from the
+source that the coverage table names; the recorded input is exactly what the engine read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from connector.exchange.ground import Asked, Ruling, Terms
+from connector.identity import syntax
+from connector.identity.directory import Directory
+from connector.policy.input import (
+    RELEASE_ACTION,
+    AgreementFacts,
+    MembershipFacts,
+    Recipient,
+    Standing,
+)
+from connector.policy.lease import Answer, LeasedEngine, Session
+from connector.policy.reading import read_policy
+from ledger.canonical import JSON, JSONObject, decode_object
+from ledger.names import ExchangeId, ParticipantId
+
+PERMITTED: Final = "PERMITTED"
+USE_ACTION: Final = "use"
+
+
+@dataclass(slots=True)
+class Question:
+    """A question prepared once; the last ruling is kept with the lease it stands under."""
+
+    session: Session
+    last: tuple[object, Ruling] | None = field(default=None)
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """The counters whose values a decision needs."""
+        return self.session.counters
+
+
+class LeasedRulings:
+    """Asks the engine under the agreement's policy, with leases (``connector.policy.lease``)."""
+
+    def __init__(self, engine: Callable[[], LeasedEngine], directory: Callable[[], Directory]) -> None:
+        self._engine = engine
+        self._directory = directory
+
+    def ask(
+        self,
+        terms: Terms,
+        purpose: str,
+        mode: str,
+        exchange: ExchangeId,
+        *,
+        action: str = RELEASE_ACTION,
+    ) -> Question:
+        """Prepare a question. ``mode`` is no fact of the policy: how data travels changes no right to it."""
+        trust = self._directory().trust
+        policy = read_policy(terms.policy).agreed(
+            name=f"urn:bylag:agreement:{terms.agreement}",
+            assigner=terms.provider,
+            assignee=terms.consumer,
+            target=terms.dataset,
+        )
+        standing = Standing(
+            action=action,
+            purpose=purpose,
+            dataset=terms.dataset,
+            recipient=Recipient(terms.consumer, terms.consumer_unit, self._attributes(terms.consumer)),
+            policy=policy,
+            agreement=AgreementFacts(terms.agreement, terms.contract, terms.purpose),
+            membership=MembershipFacts(trust.number, trust.digest),
+        )
+        return Question(self._engine().open(standing))
+
+    def decide(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
+        """The ruling now; the same object while its lease holds."""
+        if not isinstance(asked, Question):
+            raise TypeError("ask for the question first")
+        values = {name: counts.get(name, 0) for name in asked.session.counters}
+        answer = self._engine().decide(asked.session, values)
+        mark = answer.lease or answer
+        if asked.last is not None and asked.last[0] is mark:
+            return asked.last[1]
+        ruling = _ruling(asked.session, answer)
+        asked.last = (mark, ruling)
+        return ruling
+
+    def _attributes(self, recipient: ParticipantId) -> dict[str, JSON]:
+        """What the membership list attests of a recipient; a person has no attributes."""
+        if syntax.is_handle(recipient):
+            return {}
+        entry = self._directory().trust.find(recipient)
+        if entry is None:
+            return {}
+        attested = entry.attributes
+        return {"kind": entry.kind.value, "country": attested.country, "industry": attested.industry}
+
+
+def _ruling(session: Session, answer: Answer) -> Ruling:
+    decision = answer.decision
+
+    def recorded() -> tuple[JSONObject, JSONObject]:
+        question = decode_object(session.standing.written(answer.moving), max_bytes=1 << 22)
+        return question, decision.to_json()
+
+    return Ruling(
+        allow=decision.allow,
+        code=PERMITTED if decision.allow else decision.reasons[0].code,
+        rulebook=decision.revision,
+        mask=decision.column_mask,
+        row_filter=decision.row_filter,
+        counters=tuple((guard.name, guard.limit) for guard in decision.counters),
+        valid_until=decision.valid_until,
+        recorded=recorded,
+    )

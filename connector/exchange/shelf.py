@@ -1,0 +1,130 @@
+"""The shelf: dataset versions as an exchange reads them, from the catalogue's rows and the source room.
+
+A mask or row filter of the decision is applied by the source before the asker's own selection. A
+table about people leaves only with labels; until they can be made, such a release is denied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from threading import Lock
+from typing import Final
+
+from sqlmodel import col, select
+
+from connector.exchange.ground import Denied
+from connector.source.errors import SnapshotUnknown, SourceError
+from connector.source.folder import SnapshotFolder
+from connector.source.selection import WHOLE, Condition, Selection
+from connector.source.snapshot import Piece, Snapshot
+from connector.source.table import TableSnapshot
+from connector.source.view import View
+from connector.store.database import Database
+from connector.store.tables import DatasetRow, VersionRow
+from ledger.canonical import JSONObject
+from ledger.errors import BylagError
+from ledger.fields import Fields
+from ledger.names import DatasetId, VersionDigest
+
+LOOKUP_ROWS: Final = 1000
+KEPT_OPEN: Final = 32
+
+
+class OnShelf:
+    """One version, opened."""
+
+    def __init__(self, snapshot: Snapshot, *, about_people: bool) -> None:
+        self._snapshot = snapshot
+        self._about_people = about_people
+
+    @property
+    def digest(self) -> str:
+        """The version's name."""
+        return self._snapshot.digest
+
+    def schema(self, mask: tuple[str, ...]) -> JSONObject:
+        """The columns that may be seen; an empty object for a file."""
+        schema = self._snapshot.manifest.schema
+        return {} if schema is None else self._view(mask, None).visible(schema).to_json()
+
+    def media_type(self, selection: JSONObject | None, mask: tuple[str, ...]) -> str:
+        """Of what :meth:`pieces` gives."""
+        return self._snapshot.media_type(_selection(selection), self._view(mask, None))
+
+    def pieces(
+        self,
+        selection: JSONObject | None,
+        position: int,
+        *,
+        mask: tuple[str, ...],
+        row_filter: JSONObject | None,
+    ) -> Iterator[Piece]:
+        """Pieces from ``position`` on. Raises ``Denied`` for what cannot be released so."""
+        try:
+            return self._snapshot.pieces(_selection(selection), position, self._view(mask, row_filter))
+        except SourceError as error:
+            raise Denied("BAD_SELECTION", str(error)) from error
+
+    def lookup(
+        self, selection: JSONObject, *, mask: tuple[str, ...], row_filter: JSONObject | None
+    ) -> tuple[bytes, int]:
+        """A few rows of a table."""
+        if not isinstance(self._snapshot, TableSnapshot):
+            raise Denied("NOT_A_TABLE", "questions are asked of tables")
+        try:
+            piece = self._snapshot.lookup(
+                _selection(selection), self._view(mask, row_filter), limit=LOOKUP_ROWS
+            )
+        except SourceError as error:
+            raise Denied("BAD_SELECTION", str(error)) from error
+        return piece.data, piece.rows
+
+    def _view(self, mask: tuple[str, ...], row_filter: JSONObject | None) -> View:
+        conditions = () if row_filter is None else _conditions(row_filter)
+        return View(about_people=self._about_people, mask=frozenset(mask), row_filter=conditions)
+
+
+class StoredShelf:
+    """Every published version, by dataset."""
+
+    def __init__(self, database: Database, folder: SnapshotFolder) -> None:
+        self._database = database
+        self._folder = folder
+        self._open: dict[str, OnShelf] = {}
+        self._lock = Lock()
+
+    def snapshot(self, dataset: DatasetId, version: str | None) -> OnShelf:
+        """A version of a dataset, or its newest. Raises
+        :class:`~connector.source.errors.SnapshotUnknown`."""
+        with self._database.read() as session:
+            query = select(VersionRow).where(VersionRow.dataset == dataset)
+            if version is not None:
+                query = query.where(VersionRow.digest == version)
+            row = session.exec(query.order_by(col(VersionRow.number).desc()).limit(1)).first()
+            about = session.get(DatasetRow, dataset)
+        if row is None or about is None:
+            raise SnapshotUnknown("no such version is published", field="dataset_version")
+        with self._lock:
+            known = self._open.get(row.digest)
+            if known is None:
+                if len(self._open) >= KEPT_OPEN:
+                    self._open.pop(next(iter(self._open)))
+                known = OnShelf(self._folder.open(VersionDigest(row.digest)), about_people=about.about_people)
+                self._open[row.digest] = known
+        return known
+
+
+def _selection(selection: JSONObject | None) -> Selection:
+    if selection is None:
+        return WHOLE
+    try:
+        return Selection.from_json(selection)
+    except BylagError as error:
+        raise Denied("BAD_SELECTION", str(error)) from error
+
+
+def _conditions(row_filter: JSONObject) -> tuple[Condition, ...]:
+    fields = Fields(row_filter)
+    conditions = tuple(Condition.from_fields(each) for each in fields.objects("where", limit=64))
+    fields.finish()
+    return conditions

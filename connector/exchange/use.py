@@ -1,0 +1,137 @@
+"""The use of what was received: decided by the agreement's policy, recorded, and only then handed out.
+
+Rules that hold here (DESIGN.md, "The inbox"; invariant 1):
+
+* Each use names a purpose. The same policy that let the data in decides, at this side, again.
+* The record is durable before the first byte is opened. What is written to a file outside is
+  recorded as beyond the connector's control.
+* Only windows that were acknowledged are used; an agreement that ended allows no new use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from connector.audit.scope import Scope
+from connector.exchange import counters
+from connector.exchange.admission import require_active
+from connector.exchange.ground import Denied, Ground, Ruling, Terms
+from connector.exchange.inbox import Cipher, read_frames
+from connector.store.tables import DeliveryRow, ExchangeRow
+from connector.store.writer import Transaction
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import AgreementId, ExchangeId
+
+SHOWN: Final = "SHOWN"
+TAKEN_OUT: Final = "TAKEN_OUT"
+"""The code of a use whose bytes left for a file: what happens there is beyond the connector's control."""
+
+
+class NoSuchDelivery(BylagError):
+    """Nothing was received under that id."""
+
+    code = "NO_SUCH_DELIVERY"
+    kind = ErrorKind.NOT_FOUND
+    default_next_step = "List what was received with `bylag deliveries`."
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A use that was decided and recorded: its bytes may now be opened."""
+
+    media_type: str
+    rows: int
+    size: int
+    frames: Iterator[bytes]
+
+
+async def use(
+    ground: Ground, inbox: Path, cipher: Cipher, exchange: ExchangeId, purpose: str, *, taken_out: bool
+) -> Granted:
+    """Decide and record one use of a delivery. Raises ``Denied``, recorded, or :class:`NoSuchDelivery`."""
+    with ground.database.read() as session:
+        row, delivery = session.get(ExchangeRow, exchange), session.get(DeliveryRow, exchange)
+    if row is None or delivery is None or row.role != "consumer":
+        raise NoSuchDelivery("no such delivery", field="delivery")
+    terms = ground.agreements.terms(AgreementId(row.agreement))
+    if terms is None:
+        raise NoSuchDelivery("the delivery's agreement is not here", field="delivery")
+    scope = Scope(
+        counterpart=ground.counterpart(terms, terms.provider),
+        unit=terms.consumer_unit,
+        agreement=terms.agreement,
+        exchange=exchange,
+    )
+    try:
+        ruling = _rule(ground, terms, purpose, exchange)
+        code = TAKEN_OUT if taken_out else SHOWN
+        await ground.writer.write(
+            lambda transaction: _record(transaction, ground, terms, scope, ruling, row, purpose, code)
+        )
+    except Denied as denied:
+        reason = denied.reason
+        await ground.writer.write(
+            lambda transaction: ground.recorder.record(
+                transaction, "denial", scope, members={"code": reason, "purpose": purpose}
+            )
+        )
+        raise
+    frames = read_frames(inbox, exchange, cipher, iter(range(1, row.window + 1)))
+    return Granted(delivery.media_type, row.rows, row.size, frames)
+
+
+def _rule(ground: Ground, terms: Terms, purpose: str, exchange: ExchangeId) -> Ruling:
+    if not terms.active:
+        raise Denied("AGREEMENT_ENDED")
+    asked = ground.policy.ask(terms, purpose, "use", exchange)
+    counts = counters.values(ground.database, terms.agreement) if asked.counters else {}
+    ruling = ground.policy.decide(asked, counts)
+    if ruling.allow is not True:
+        raise Denied(ruling.code)
+    return ruling
+
+
+def _record(
+    transaction: Transaction,
+    ground: Ground,
+    terms: Terms,
+    scope: Scope,
+    ruling: Ruling,
+    row: ExchangeRow,
+    purpose: str,
+    code: str,
+) -> None:
+    require_active(transaction, terms.agreement)
+    counters.reserve(transaction, terms.agreement, ruling.counters)
+    question, result = ruling.recorded()
+    decision = ground.recorder.record_decision(
+        transaction,
+        scope,
+        recorded_input=question,
+        result=result,
+        members={
+            "policy": terms.policy_digest,
+            "rulebook": ruling.rulebook,
+            "contract": terms.contract,
+            "code": ruling.code,
+            "until": ruling.valid_until,
+        },
+    )
+    ground.recorder.record(
+        transaction,
+        "use",
+        scope,
+        members={
+            "code": code,
+            "purpose": purpose,
+            "decision": decision.hash.hex(),
+            "dataset": terms.dataset,
+            "dataset_version": row.dataset_version,
+            "rows": row.rows,
+            "bytes": row.size,
+            "digest": row.digest,
+        },
+    )

@@ -1,0 +1,413 @@
+"""The composition root: builds one participant's connector from its home folder.
+
+Rules that hold here: this is the only place that knows all rooms; it wires them and decides nothing.
+A node works on its home under the home's lock. It can serve, or do one thing and close again: what
+a command asks for is the same either way (``connector.control``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from typing import Any, Final
+
+from sqlmodel import col, select
+
+from connector.audit.notary import Notary
+from connector.audit.recorder import Recorder
+from connector.contract.agreement import ListReference
+from connector.contract.desk import Desk
+from connector.contract.messages import KINDS as CONTRACT_KINDS
+from connector.contract.messages import LogHead
+from connector.contract.offer import Applicant, Offer, decode_offer
+from connector.contract.party import Party, PartyLog, ProtectionRole
+from connector.contract.terms import Proposal
+from connector.exchange.agreed import StoredAgreements
+from connector.exchange.ground import Bars, Ground
+from connector.exchange.inbox import Cipher
+from connector.exchange.late import LateSignatures
+from connector.exchange.ruling import LeasedRulings
+from connector.exchange.shelf import StoredShelf
+from connector.exchange.standing import ListedKeys, ListStanding
+from connector.identity.certificate import Issuer, key_to_pem, read_anchor, to_pem
+from connector.identity.credential import read_credential
+from connector.identity.directory import Directory
+from connector.identity.guest import read_guest_answer
+from connector.identity.guestbook import GuestBook
+from connector.identity.keys import KeyRing
+from connector.identity.membership import read_first_keys, read_signed_list
+from connector.identity.public import Job
+from connector.identity.signed import MultiSigned
+from connector.identity.trust import TrustStore
+from connector.peer.client import Client, Identity
+from connector.peer.post import Post
+from connector.policy.embedded import EmbeddedEngine
+from connector.policy.lease import LeasedEngine
+from connector.policy.rulebook import Rulebook
+from connector.source.folder import SnapshotFolder
+from connector.store.config import Config, read_config
+from connector.store.database import Database
+from connector.store.home import Home, HomeLock
+from connector.store.migrate import migrate
+from connector.store.outbox import OUTBOX
+from connector.store.tables import GuestRow, ListRow, OfferRow
+from connector.store.writer import Transaction, Writer
+from ledger import log
+from ledger.ambient import Ambient, SystemAmbient
+from ledger.canonical import decode, encode
+from ledger.cosignature import Cosigner
+from ledger.document import from_json
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import (
+    AgreementId,
+    DataSpaceId,
+    ExchangeId,
+    Origin,
+    ParticipantId,
+    RulebookDigest,
+    UnitId,
+)
+from ledger.note import Signer
+from ledger.side import KeyChest
+
+logger = logging.getLogger("bylag.node")
+LOG_SERIAL: Final = 1
+
+
+class NotJoined(BylagError):
+    """This home has not taken an answer to its request to join yet."""
+
+    code = "NOT_JOINED"
+    kind = ErrorKind.CONFLICT
+    default_next_step = "Write a request with `bylag join`, then take the answer with `bylag admitted FILE`."
+
+
+class Node:
+    """One participant's connector, open. Close it when done: it holds the home's lock."""
+
+    def __init__(self, home: Home, *, passphrase: str | None = None, ambient: Ambient | None = None) -> None:
+        """Open a home. Raises a :class:`~ledger.errors.BylagError` that says what is wrong with it."""
+        home.require()
+        self.home = home
+        self.ambient: Ambient = ambient or SystemAmbient()
+        with ExitStack() as undo:
+            self._lock = HomeLock(home)
+            undo.callback(self._lock.release)
+            self.config: Config = read_config(home.config)
+            self.ring = KeyRing.load(home.keys, self.ambient, passphrase)
+            self.database = Database(home.database)
+            undo.callback(self.database.close)
+            migrate(self.database)
+            self.chest = KeyChest(home.side_keys, _wrapping_keys(self.ring), self.ambient)
+            undo.callback(self.chest.close)
+            self.writer = Writer(self.database)
+            undo.callback(self.writer.close)
+            self.snapshots = SnapshotFolder(home.snapshots, self.ambient)
+            self.bars = Bars()
+            undo.pop_all()
+        self.client = Client(identity=self.identity, trust=lambda: self.trust, ambient=self.ambient)
+
+    # --- who lives here ---------------------------------------------------------------------------
+
+    @property
+    def space(self) -> DataSpaceId:
+        """The data space."""
+        return DataSpaceId(self.config.space)
+
+    @cached_property
+    def me(self) -> ParticipantId:
+        """The participant's did, or the guest's handle. Raises :class:`NotJoined`."""
+        if not self.config.is_guest:
+            return ParticipantId(self.config.participant)
+        return read_credential(self.guest_answer.credential).handle
+
+    @cached_property
+    def guest_answer(self) -> Any:
+        """A guest's answer from their controller. Raises :class:`NotJoined`."""
+        if not self.home.guest_answer.is_file():
+            raise NotJoined("nobody vouches for this guest yet")
+        return read_guest_answer(self.home.guest_answer.read_bytes())
+
+    @cached_property
+    def trust(self) -> TrustStore:
+        """The membership list and its chain. Raises :class:`NotJoined`."""
+        if not self.home.registrar.is_file():
+            raise NotJoined("no membership list is held yet")
+        first = read_first_keys(self.home.registrar.read_bytes())
+        with self.database.read() as session:
+            rows = session.exec(select(ListRow).order_by(col(ListRow.number))).all()
+        return TrustStore.from_chain(first, (read_signed_list(row.document) for row in rows))
+
+    @cached_property
+    def guests(self) -> GuestBook:
+        """The guests that this participant vouches for."""
+        book = GuestBook(self.me)
+        with self.database.read() as session:
+            for row in session.exec(select(GuestRow)):
+                book.add(read_credential(from_json(decode(row.credential))))
+                if row.status == "ended":
+                    book.end(ParticipantId(row.handle))
+        return book
+
+    @cached_property
+    def directory(self) -> Directory:
+        """Everybody this connector can meet."""
+        return Directory(self.trust, None if self.config.is_guest else self.guests)
+
+    @cached_property
+    def issuer(self) -> Issuer:
+        """This organisation's TLS key with the anchor that the list pins."""
+        listed = self.trust.organisation(self.me).find_key(self.ring.thumbprint(Job.TLS))
+        if listed is None or listed.anchor is None:
+            raise NotJoined("the membership list does not name this participant's TLS key")
+        anchor = read_anchor(listed.anchor, self.me, listed.thumbprint)
+        return Issuer(self.me, self.ring.tls, anchor)
+
+    def identity(self) -> Identity:
+        """What this side shows in a handshake, made anew before it expires."""
+        if self.config.is_guest:
+            return Identity(key_to_pem(self.ring.tls), self.guest_answer.certificate)
+        now = self.ambient.now()
+        if self._leaf is None or now >= self._leaf[0]:
+            leaf = self.issuer.leaf(self.ambient)
+            halfway = now + (int(leaf.not_valid_after_utc.timestamp() * 1000) - now) // 2
+            self._leaf = (halfway, Identity(key_to_pem(self.ring.tls), to_pem(leaf)))
+        return self._leaf[1]
+
+    _leaf: tuple[int, Identity] | None = None
+
+    # --- the rooms --------------------------------------------------------------------------------
+
+    @cached_property
+    def recorder(self) -> Recorder:
+        """Writes the records."""
+        return Recorder(
+            space=self.space,
+            me=self.me,
+            chest=self.chest,
+            ambient=self.ambient,
+            is_person=self.config.is_guest,
+        )
+
+    @cached_property
+    def origin(self) -> Origin:
+        """The log's name, as its first leaf fixed it."""
+        with self.database.read_sqlite() as connection:
+            genesis = decode(log.entry(connection, 0).bytes)
+        return Origin(str(genesis["origin"])) if isinstance(genesis, dict) else Origin("")
+
+    @cached_property
+    def notary(self) -> Notary:
+        """Publishes the log. Raises ``LogMismatch`` when what is stored contradicts itself."""
+        return Notary(
+            self.home.database,
+            self.home.log,
+            Signer(self.origin, self.ring.log),
+            Cosigner(
+                f"{self.origin}/witness", self.ring.witness if not self.config.is_guest else self.ring.log
+            ),
+            self.writer,
+            self.ambient,
+        )
+
+    def begin_log(self) -> None:
+        """Start the log with its two first leaves, once."""
+
+        def begin(transaction: Transaction) -> None:
+            if log.size(transaction.sqlite):
+                return
+            name = self.config.participant.removeprefix("did:web:").replace(":", "/")
+            if self.config.is_guest:
+                name = f"guest/{self.ambient.random(16).hex()}"
+            origin = Origin(f"{name}/log/{LOG_SERIAL}")
+            self.recorder.begin(transaction, origin, str(Signer(origin, self.ring.log).key))
+
+        self.writer.submit(begin).result()
+
+    @cached_property
+    def engine(self) -> LeasedEngine:
+        """The policy engine with its leases; loading it takes a moment."""
+        return LeasedEngine(EmbeddedEngine(), self.ambient)
+
+    @cached_property
+    def standing(self) -> ListStanding:
+        """The list, as an exchange asks it."""
+        return ListStanding(lambda: self.directory, self.ambient)
+
+    @cached_property
+    def agreements(self) -> StoredAgreements:
+        """Agreements by id."""
+        return StoredAgreements(self.database, self.ambient)
+
+    @cached_property
+    def rulings(self) -> LeasedRulings:
+        """The policy, as an exchange asks it."""
+        return LeasedRulings(lambda: self.engine, lambda: self.directory)
+
+    @cached_property
+    def shelf(self) -> StoredShelf:
+        """Dataset versions."""
+        return StoredShelf(self.database, self.snapshots)
+
+    @cached_property
+    def ground(self) -> Ground:
+        """What exchanges stand on."""
+        return Ground(
+            me=self.me,
+            space=self.space,
+            key=self.ring.sign,
+            ambient=self.ambient,
+            writer=self.writer,
+            database=self.database,
+            recorder=self.recorder,
+            standing=self.standing,
+            agreements=self.agreements,
+            policy=self.rulings,
+            shelf=self.shelf,
+            notary=self,
+            bars=self.bars,
+        )
+
+    @cached_property
+    def desk(self) -> Desk:
+        """The negotiation desk."""
+        return Desk(
+            me=self.me,
+            space=self.space,
+            key=lambda: self.ring.sign,
+            ambient=self.ambient,
+            writer=self.writer,
+            database=self.database,
+            recorder=self.recorder,
+            keys=ListedKeys(lambda: self.directory),
+            surroundings=self,
+        )
+
+    @cached_property
+    def post(self) -> Post:
+        """The outboxes."""
+        post = Post(
+            me=self.me,
+            space=self.space,
+            key=lambda: self.ring.sign,
+            ambient=self.ambient,
+            writer=self.writer,
+            database=self.database,
+            directory=lambda: self.directory,
+        )
+        post.take_with(CONTRACT_KINDS, self.desk.take)
+        late = LateSignatures(self.ground)
+        post.take_with(late.kinds, late.take)
+        return post
+
+    def delivery_cipher(self, exchange: ExchangeId) -> Cipher:
+        """The cipher under a delivery's own key; destroying the key destroys the delivery."""
+        return self.chest.cipher(f"delivery/{exchange}")
+
+    # --- what rooms ask of their surroundings ---------------------------------------------------------
+
+    def head(self) -> LogHead | None:
+        """The newest published checkpoint, as signed messages name it."""
+        last = self.notary.last
+        if last is None:
+            return None
+        return LogHead(last.checkpoint.origin, last.checkpoint.size, last.checkpoint.root.hex())
+
+    def list_reference(self) -> ListReference:
+        """The list in force, for the desk."""
+        return ListReference(self.trust.number, self.trust.digest)
+
+    def own_party(self, unit: UnitId | None) -> Party:
+        """This participant as a party to an agreement."""
+        party_log = None
+        if not self.config.is_guest:
+            party_log = PartyLog(self.origin, str(self.notary.key))
+        return Party(
+            id=self.me,
+            unit=unit,
+            role=ProtectionRole.CONTROLLER,
+            key=self.ring.thumbprint(Job.SIGN),
+            log=party_log,
+        )
+
+    def applicant(self, participant: ParticipantId) -> Applicant:
+        """What the list says of somebody who asks."""
+        entry = self.trust.find(participant)
+        active = self.directory.limit(participant, self.ambient.now()) is None
+        return Applicant(participant, entry.kind.value if entry else None, active)
+
+    def offer(self, proposal: Proposal) -> Offer | None:
+        """This participant's open offer that a proposal stands on."""
+        with self.database.read() as session:
+            row = session.get(OfferRow, proposal.offer)
+        return decode_offer(row.document) if row is not None and row.active else None
+
+    def is_person(self, participant: ParticipantId) -> bool:
+        """Whether a participant is a guest."""
+        return self.standing.is_person(participant)
+
+    def rulebook(self) -> RulebookDigest:
+        """The active rulebook's digest."""
+        return Rulebook.packaged().revision
+
+    def bar(self, agreement: AgreementId, code: str) -> None:
+        """Stop every release under an agreement, in memory, now."""
+        self.bars.bar(agreement, code)
+
+    # --- lists ----------------------------------------------------------------------------------------
+
+    async def take_list(self, signed: MultiSigned) -> None:
+        """Take a newer membership list in, store it, and let it have its effect."""
+        accepted = self.trust.accept(signed)
+        number = accepted.entry.number
+
+        def store(transaction: Transaction) -> None:
+            if transaction.session.get(ListRow, number) is not None:
+                return
+            transaction.session.add(_list_row(signed, number, self.trust.digest, self.ambient.now()))
+
+        await self.writer.write(store)
+        for listener in self._on_list:
+            listener(accepted.barred, accepted.ended)
+
+    _on_list: list[Callable[[Any, Any], None]] = []
+
+    def on_list(self, listener: Callable[[Any, Any], None]) -> None:
+        """Call ``listener`` with who is barred and which keys ended, after each new list."""
+        self._on_list = [*self._on_list, listener]
+
+    # --- life -----------------------------------------------------------------------------------------
+
+    def wake_post_after_commits(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the post look into the outbox whenever a commit put something there."""
+
+        def listener(marks: frozenset[str]) -> None:
+            if OUTBOX in marks and not loop.is_closed():
+                loop.call_soon_threadsafe(self.post.wake)
+
+        self.writer.after_commit(listener)
+
+    async def close(self) -> None:
+        """Let go of everything, in the order that leaves nothing half-written."""
+        await self.client.close()
+        if "notary" in self.__dict__:
+            await asyncio.to_thread(self.notary.publish, seal=True)
+            self.notary.close()
+        if "engine" in self.__dict__:
+            self.engine.end_all()
+        await asyncio.to_thread(self.writer.close)
+        self.chest.close()
+        self.database.close()
+        self._lock.release()
+
+
+def _wrapping_keys(ring: KeyRing) -> list[bytes]:
+    following = ring.next_store
+    return [ring.store] if following is None else [ring.store, following]
+
+
+def _list_row(signed: MultiSigned, number: int, digest: str, now: int) -> ListRow:
+    return ListRow(number=number, digest=digest, document=encode(signed.content()), accepted=now)

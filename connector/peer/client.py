@@ -1,0 +1,199 @@
+"""Calls to a peer: TLS to exactly that peer, deadlines, and its errors as ours.
+
+Rules that hold here:
+
+* A channel trusts one peer's anchors only and requires the name made of its did: whoever else
+  answers fails the handshake. Channels are kept until the membership list changes.
+* Every unary call has a deadline; streams have heartbeats and an idle limit (``connector.peer.stream``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import grpc
+
+from connector.exchange.channel import Message
+from connector.identity.certificate import server_name
+from connector.identity.signed import MultiSigned
+from connector.identity.trust import TrustStore
+from connector.peer.convert import decode_message, encode_message
+from connector.peer.post import Post
+from connector.peer.server import OPTIONS
+from connector.peer.services import EXCHANGE_METHOD
+from connector.peer.status import RemoteError, from_rpc_error
+from connector.peer.stream import StreamChannel
+from connector.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    ledger_pb2,
+    ledger_pb2_grpc,
+    participant_pb2,
+    participant_pb2_grpc,
+)
+from ledger.ambient import Ambient
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import AgreementId, ParticipantId
+
+UNARY_SECONDS: Final = 20.0
+T = TypeVar("T")
+
+
+class NoEndpoint(BylagError):
+    """The membership list names no endpoint for a peer: it must call us."""
+
+    code = "NO_ENDPOINT"
+    kind = ErrorKind.UNAVAILABLE
+    default_next_step = "Wait until the peer connects: what you asked for lies in the outbox for it."
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What this side shows in a handshake: private key and certificate chain, PEM."""
+
+    key: bytes
+    chain: bytes
+
+
+class Client:
+    """Calls peers on behalf of one participant or guest."""
+
+    def __init__(
+        self, *, identity: Callable[[], Identity], trust: Callable[[], TrustStore], ambient: Ambient
+    ) -> None:
+        self._identity = identity
+        self._trust = trust
+        self._ambient = ambient
+        self._channels: dict[tuple[str, str, int], grpc.aio.Channel] = {}
+
+    def endpoints(self, peer: ParticipantId) -> tuple[str, ...]:
+        """Where the list says that a peer listens."""
+        return tuple(self._trust().organisation(peer).endpoints)
+
+    def channel(self, peer: ParticipantId) -> grpc.aio.Channel:
+        """The channel to a peer's first endpoint. Raises :class:`NoEndpoint`."""
+        endpoints = self.endpoints(peer)
+        if not endpoints:
+            raise NoEndpoint("the list names no endpoint for this peer")
+        trust = self._trust()
+        place = (peer, endpoints[0], trust.number)
+        known = self._channels.get(place)
+        if known is None:
+            known = self._channels[place] = self._open(peer, endpoints[0], trust)
+        return known
+
+    def _open(self, peer: ParticipantId, endpoint: str, trust: TrustStore) -> grpc.aio.Channel:
+        identity = self._identity()
+        credentials = grpc.ssl_channel_credentials(
+            root_certificates=trust.roots_for(peer, self._ambient.now()),
+            private_key=identity.key,
+            certificate_chain=identity.chain,
+        )
+        options = (*OPTIONS, ("grpc.ssl_target_name_override", server_name(peer)))
+        return grpc.aio.secure_channel(endpoint, credentials, options=options)
+
+    async def describe(self, peer: ParticipantId) -> participant_pb2.DescribeResponse:
+        """Who answers at the peer's endpoint, and which list it holds."""
+        stub = participant_pb2_grpc.ParticipantServiceStub(self.channel(peer))
+        return await _answered(stub.Describe(participant_pb2.DescribeRequest(), timeout=UNARY_SECONDS))
+
+    async def lists(self, peer: ParticipantId, first: int) -> list[MultiSigned]:
+        """Membership lists from ``first`` on, as the peer holds them; nothing is verified here."""
+        stub = participant_pb2_grpc.ParticipantServiceStub(self.channel(peer))
+        found: list[MultiSigned] = []
+        while True:
+            request = participant_pb2.GetMembershipListsRequest(from_number=first + len(found))
+            response = await _answered(stub.GetMembershipLists(request, timeout=UNARY_SECONDS))
+            found.extend(MultiSigned(item.payload, tuple(item.signatures)) for item in response.lists)
+            if not response.more or not response.lists:
+                return found
+
+    async def catalog(self, peer: ParticipantId, query: str = "") -> AsyncIterator[bytes]:
+        """A peer's catalogue, a page of canonical JSON at a time."""
+        stub = catalog_pb2_grpc.CatalogServiceStub(self.channel(peer))
+        token = ""
+        while True:
+            request = catalog_pb2.GetCatalogRequest(query=query, page_token=token)
+            page = await _answered(stub.GetCatalog(request, timeout=UNARY_SECONDS))
+            yield page.datasets
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def dataset(self, peer: ParticipantId, dataset: str) -> bytes:
+        """One dataset of a peer, canonical JSON."""
+        stub = catalog_pb2_grpc.CatalogServiceStub(self.channel(peer))
+        request = catalog_pb2.GetDatasetRequest(dataset=dataset)
+        return (await _answered(stub.GetDataset(request, timeout=UNARY_SECONDS))).dataset
+
+    async def checkpoint(self, peer: ParticipantId) -> str:
+        """The peer's newest published checkpoint, a signed note."""
+        stub = ledger_pb2_grpc.LedgerServiceStub(self.channel(peer))
+        request = ledger_pb2.GetCheckpointRequest()
+        return (await _answered(stub.GetCheckpoint(request, timeout=UNARY_SECONDS))).note
+
+    async def head(self, peer: ParticipantId, agreement: AgreementId) -> participant_pb2.SignedDocument:
+        """The signed head of an agreement's chain at the peer."""
+        stub = ledger_pb2_grpc.LedgerServiceStub(self.channel(peer))
+        request = ledger_pb2.GetHeadRequest(agreement=agreement)
+        return (await _answered(stub.GetHead(request, timeout=UNARY_SECONDS))).head
+
+    @asynccontextmanager
+    async def exchange(self, peer: ParticipantId) -> AsyncIterator[StreamChannel]:
+        """An exchange stream to a peer; it is half-closed and drained at the end."""
+        multi = self.channel(peer).stream_stream(
+            EXCHANGE_METHOD, request_serializer=encode_message, response_deserializer=decode_message
+        )
+        call = multi()
+
+        async def write(message: Message) -> None:
+            await call.write(message)
+
+        channel = StreamChannel(peer, call.read, write, self._ambient)
+        try:
+            yield channel
+            await call.done_writing()
+            while await channel.receive() is not None:
+                continue
+        finally:
+            await channel.close()
+            call.cancel()
+
+    async def carry(self, peer: ParticipantId, post: Post) -> None:
+        """Carry both outboxes over a stream to a peer until it ends."""
+        stub = participant_pb2_grpc.ParticipantServiceStub(self.channel(peer))
+        call: Any = stub.Carry()
+
+        async def read() -> Any:
+            message = await call.read()
+            return None if message is grpc.aio.EOF else message
+
+        try:
+            await post.carry(peer, read, call.write)
+        except* grpc.aio.AioRpcError as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            if isinstance(error, grpc.aio.AioRpcError):
+                raise from_rpc_error(error) from None
+        finally:
+            call.cancel()
+
+    async def close(self) -> None:
+        """Close every channel."""
+        for channel in self._channels.values():
+            await channel.close()
+        self._channels.clear()
+
+
+async def _answered(call: Awaitable[T]) -> T:
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+
+
+__all__ = ["Client", "Identity", "NoEndpoint", "RemoteError"]

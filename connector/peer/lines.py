@@ -1,0 +1,77 @@
+"""Lines to peers: keeps a stream for the outboxes open to each peer that is worth one.
+
+Rules that hold here: one line a peer; a line that breaks is opened again, later and later, up to a
+minute; a peer without an endpoint is left alone, it calls us. The membership list is compared on
+each new line, and a newer one is fetched before anything else is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from connector.identity.signed import MultiSigned
+from connector.identity.trust import TrustStore
+from connector.peer.client import Client
+from connector.peer.post import Post
+from connector.peer.status import reason_of
+from ledger.errors import BylagError
+from ledger.names import ParticipantId
+
+logger = logging.getLogger("bylag.lines")
+
+FIRST_WAIT = 0.2
+LONGEST_WAIT = 60.0
+
+
+class Lines:
+    """The open lines of one participant."""
+
+    def __init__(
+        self,
+        client: Client,
+        post: Post,
+        trust: Callable[[], TrustStore],
+        take_list: Callable[[MultiSigned], Awaitable[None]],
+    ) -> None:
+        self._client = client
+        self._post = post
+        self._trust = trust
+        self._take_list = take_list
+        self._open: dict[ParticipantId, asyncio.Task[None]] = {}
+
+    def keep(self, peer: ParticipantId) -> None:
+        """Keep a line to ``peer`` from now on, if the list names an endpoint for it."""
+        task = self._open.get(peer)
+        if (task is None or task.done()) and self._client.endpoints(peer):
+            self._open[peer] = asyncio.create_task(self._keep(peer))
+
+    async def catch_up(self, peer: ParticipantId) -> None:
+        """Fetch the membership lists that a peer has and this side lacks."""
+        described = await self._client.describe(peer)
+        if described.list_number > self._trust().number:
+            for signed in await self._client.lists(peer, self._trust().number + 1):
+                await self._take_list(signed)
+
+    async def close(self) -> None:
+        """Hang up everywhere."""
+        for task in self._open.values():
+            task.cancel()
+        await asyncio.gather(*self._open.values(), return_exceptions=True)
+        self._open.clear()
+
+    async def _keep(self, peer: ParticipantId) -> None:
+        wait = FIRST_WAIT
+        while True:
+            began = asyncio.get_running_loop().time()
+            try:
+                await self.catch_up(peer)
+                await self._client.carry(peer, self._post)
+            except (BylagError, TimeoutError) as error:
+                reason = reason_of(error) if isinstance(error, BylagError) else "TIMEOUT"
+                logger.info("a line ended", extra={"reason": reason})
+            if asyncio.get_running_loop().time() - began > LONGEST_WAIT:
+                wait = FIRST_WAIT
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)

@@ -1,0 +1,269 @@
+"""Carrying the outbox: one stream, both directions, at least once and in order.
+
+Rules that hold here (LEDGER.md section 3, "Outbox"):
+
+* Each side begins with its signed cursor: how far it has the other's notices, durably. What comes
+  after it is sent, in order, again if need be.
+* A notice is taken in one transaction with what it changes, and then the cursor moves. One that is
+  refused moves the cursor too, so that it does not hold up what follows; its sender is told by a
+  notice of its own, which names the message and the reason.
+* Protective notices are never refused for age: both times are in the record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from connector.identity.directory import Directory
+from connector.identity.public import Job
+from connector.peer.convert import from_signed, to_signed
+from connector.peer.status import reason_of
+from connector.store import outbox
+from connector.store.database import Database
+from connector.store.writer import Transaction, Writer
+from connector.v1 import participant_pb2 as wire
+from ledger.ambient import Ambient
+from ledger.canonical import JSONObject
+from ledger.document import SignedDocument, header_of, sign, verify
+from ledger.errors import BylagError, ErrorKind
+from ledger.fields import Fields
+from ledger.names import DataSpaceId, ParticipantId
+
+logger = logging.getLogger("bylag.post")
+
+NOTICES_AT_ONCE: Final = 16
+IDLE_SECONDS: Final = 90.0
+HEARTBEAT_SECONDS: Final = 20.0
+REFUSED: Final = "notice-refused"
+
+Taker = Callable[[Transaction, ParticipantId, SignedDocument, JSONObject], None]
+"""Takes a notice in the transaction that acknowledges it; raises to refuse it."""
+
+
+class WrongCursor(BylagError):
+    """A cursor is not the peer's, or not about this participant."""
+
+    code = "WRONG_CURSOR"
+    kind = ErrorKind.UNAUTHENTICATED
+    default_next_step = "Send a cursor signed by the participant that received the notices."
+
+
+class Post:
+    """This participant's side of every outbox."""
+
+    def __init__(
+        self,
+        *,
+        me: ParticipantId,
+        space: DataSpaceId,
+        key: Callable[[], Ed25519PrivateKey],
+        ambient: Ambient,
+        writer: Writer,
+        database: Database,
+        directory: Callable[[], Directory],
+    ) -> None:
+        self._me = me
+        self._space = space
+        self._key = key
+        self._ambient = ambient
+        self._writer = writer
+        self._database = database
+        self._directory = directory
+        self._takers: dict[str, Taker] = {REFUSED: self._take_refusal}
+        self._changed: set[asyncio.Event] = set()
+        self._taken: list[Callable[[ParticipantId], None]] = []
+
+    def take_with(self, kinds: set[str] | frozenset[str], taker: Taker) -> None:
+        """Hand notices of these kinds to ``taker``."""
+        for kind in kinds:
+            self._takers[kind] = taker
+
+    def on_taken(self, listener: Callable[[ParticipantId], None]) -> None:
+        """Call ``listener`` with the peer after each notice that was taken."""
+        self._taken.append(listener)
+
+    def wake(self) -> None:
+        """Something may have been put into an outbox: look."""
+        for event in self._changed:
+            event.set()
+
+    async def carry(
+        self,
+        peer: ParticipantId,
+        read: Callable[[], Awaitable[Any]],
+        write: Callable[[wire.CarryMessage], Awaitable[None]],
+    ) -> None:
+        """Carry both outboxes over one stream until it ends."""
+        changed = asyncio.Event()
+        self._changed.add(changed)
+        lock = asyncio.Lock()
+
+        async def send(message: wire.CarryMessage) -> None:
+            async with lock:
+                await write(message)
+
+        try:
+            await send(wire.CarryMessage(cursor=self._cursor(peer)))
+            async with asyncio.TaskGroup() as tasks:
+                sending = tasks.create_task(self._send(peer, send, changed))
+                beating = tasks.create_task(self._beat(send))
+                await self._hear(peer, read, send, changed)
+                sending.cancel()
+                beating.cancel()
+        except* BylagError as group:
+            error: BaseException = group
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            raise error from None
+        finally:
+            self._changed.discard(changed)
+
+    async def _send(
+        self,
+        peer: ParticipantId,
+        send: Callable[[wire.CarryMessage], Awaitable[None]],
+        changed: asyncio.Event,
+    ) -> None:
+        sent: int | None = None
+        while True:
+            await changed.wait()
+            changed.clear()
+            with self._database.read() as session:
+                sent = max(sent or 0, outbox.positions(session, peer)[1])
+                notices = outbox.waiting(session, peer, sent, NOTICES_AT_ONCE)
+            for notice in notices:
+                document = to_signed(notice.document, notice.opening)
+                await send(wire.CarryMessage(notice=wire.Notice(number=notice.number, document=document)))
+                sent = notice.number
+            if len(notices) == NOTICES_AT_ONCE:
+                changed.set()
+
+    async def _beat(self, send: Callable[[wire.CarryMessage], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            await send(wire.CarryMessage(heartbeat=wire.Heartbeat(time_ms=self._ambient.now())))
+
+    async def _hear(
+        self,
+        peer: ParticipantId,
+        read: Callable[[], Awaitable[Any]],
+        send: Callable[[wire.CarryMessage], Awaitable[None]],
+        changed: asyncio.Event,
+    ) -> None:
+        while True:
+            async with asyncio.timeout(IDLE_SECONDS):
+                message = await read()
+            if not isinstance(message, wire.CarryMessage):
+                return
+            match message.WhichOneof("body"):
+                case "cursor":
+                    await self._take_cursor(peer, message.cursor)
+                    changed.set()
+                case "notice":
+                    await self._take_notice(peer, message.notice)
+                    await send(wire.CarryMessage(cursor=self._cursor(peer)))
+                    changed.set()
+                case _:
+                    continue
+
+    async def _take_notice(self, peer: ParticipantId, notice: wire.Notice) -> None:
+        signed = from_signed(notice.document)
+        try:
+            await self._writer.write(
+                lambda transaction: self._take(
+                    transaction, peer, notice.number, signed.document, signed.opening
+                )
+            )
+        except BylagError as error:
+            if error.kind in (ErrorKind.UNAVAILABLE, ErrorKind.DAMAGED) or isinstance(
+                error, outbox.NoticeGap
+            ):
+                raise
+            logger.info("notice refused", extra={"reason": reason_of(error)})
+            refusal = error
+            await self._writer.write(
+                lambda transaction: self._refuse(transaction, peer, notice.number, signed.document, refusal)
+            )
+        for listener in self._taken:
+            listener(peer)
+        self.wake()
+
+    def _take(
+        self,
+        transaction: Transaction,
+        peer: ParticipantId,
+        number: int,
+        document: SignedDocument,
+        opening: JSONObject,
+    ) -> None:
+        if not outbox.take(transaction, peer, number):
+            return
+        kind = header_of(document.jws).kind
+        taker = self._takers.get(kind)
+        if taker is None:
+            raise WrongCursor(f"no notice has the type {kind[:40]!r}", field="type")
+        taker(transaction, peer, document, opening)
+
+    def _refuse(
+        self,
+        transaction: Transaction,
+        peer: ParticipantId,
+        number: int,
+        document: SignedDocument,
+        error: BylagError,
+    ) -> None:
+        if not outbox.take(transaction, peer, number):
+            return
+        if header_of(document.jws).kind == REFUSED:
+            return
+        refusal = sign(
+            {
+                **self._members(REFUSED, peer),
+                "message": document.digest,
+                "reason": reason_of(error),
+                "field": error.field,
+            },
+            self._key(),
+        )
+        opening: JSONObject = {"words": str(error)[:500], "next_step": error.next_step[:500]}
+        outbox.put(transaction, peer, refusal, opening, self._ambient.now())
+
+    def _take_refusal(
+        self, _transaction: Transaction, peer: ParticipantId, document: SignedDocument, _opening: JSONObject
+    ) -> None:
+        content = verify(document, REFUSED, self._peer_key(peer, document))
+        logger.warning("a peer refused a notice", extra={"reason": str(content.get("reason"))[:64]})
+
+    def _cursor(self, peer: ParticipantId) -> wire.Cursor:
+        with self._database.read() as session:
+            number = outbox.positions(session, peer)[0]
+        document = sign({**self._members("cursor", peer), "number": number}, self._key())
+        return wire.Cursor(number=number, document=to_signed(document))
+
+    async def _take_cursor(self, peer: ParticipantId, cursor: wire.Cursor) -> None:
+        signed = from_signed(cursor.document)
+        content = verify(signed.document, "cursor", self._peer_key(peer, signed.document))
+        fields = Fields(content)
+        about = (fields.text("sender"), fields.text("recipient"), fields.integer("number"))
+        if about != (peer, self._me, cursor.number) or fields.text("space") != self._space:
+            raise WrongCursor("the cursor is not this peer's to this participant", field="sender")
+        await self._writer.write(lambda transaction: outbox.delivered(transaction, peer, cursor.number))
+
+    def _peer_key(self, peer: ParticipantId, document: SignedDocument) -> Any:
+        kid = header_of(document.jws).kid
+        return self._directory().verification_key(peer, kid, Job.SIGN, self._ambient.now())
+
+    def _members(self, kind: str, peer: ParticipantId) -> JSONObject:
+        return {
+            "type": kind,
+            "version": 1,
+            "space": self._space,
+            "sender": self._me,
+            "recipient": peer,
+            "time": self._ambient.now(),
+        }

@@ -1,0 +1,30 @@
+"""What an engine is: the rulebook, and something that evaluates it.
+
+An engine is stateless and gives the same answer to the same question, whichever engine it is. It never
+raises for a question: whatever goes wrong inside is a denial (``ENGINE_ERROR``).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from connector.policy.decision import Decision
+from connector.policy.input import DecisionInput
+from ledger.names import RulebookDigest
+
+
+class Engine(Protocol):
+    """Decides questions under one rulebook. Safe to call from several threads."""
+
+    @property
+    def revision(self) -> RulebookDigest:
+        """The digest of the rulebook that decides, as each record names it."""
+
+    def decide(self, question: DecisionInput) -> Decision:
+        """Decide; a denial for whatever goes wrong. Returns within the engine's time limit."""
+
+    def replay(self, recorded: bytes) -> Decision:
+        """Decide a recorded question again, from its canonical JSON."""
+
+    def close(self) -> None:
+        """Let go of memory and threads; every later question is denied."""

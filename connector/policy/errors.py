@@ -1,0 +1,54 @@
+"""What can go wrong with a policy, a rulebook or an engine, and what to do then."""
+
+from __future__ import annotations
+
+from ledger.errors import BylagError, ErrorKind
+
+
+class MalformedPolicy(BylagError):
+    """The document is not an ODRL policy: wrong shape, missing part, value of the wrong kind.
+
+    ``field`` is the path in the document, such as ``permission[0].constraint[1].rightOperand``.
+    """
+
+    code = "MALFORMED_POLICY"
+    default_next_step = "Correct the policy at the place named and publish it again."
+
+
+class PolicyRefused(BylagError):
+    """The policy holds a term that bylag does not enforce; it is never accepted and ignored.
+
+    ``term`` is the term as ODRL names it, ``field`` where it stands, ``next_step`` what could be used
+    instead.
+    """
+
+    code = "POLICY_REFUSED"
+    default_next_step = "Remove the term, or put it into the contract's prose."
+
+    def __init__(self, term: str, path: str, instead: str) -> None:
+        super().__init__(f"'{term}' is not enforced", next_step=instead, field=path)
+        self.term = term
+
+
+class RulebookDamaged(BylagError):
+    """The packaged rulebook does not agree with its own digests."""
+
+    code = "RULEBOOK_DAMAGED"
+    kind = ErrorKind.DAMAGED
+    default_next_step = "Install bylag again; do not edit rulebook.tar.gz by hand."
+
+
+class RulebookNotBuilt(BylagError):
+    """The rulebook could not be built: OPA is missing, of another version, or reports an error."""
+
+    code = "RULEBOOK_NOT_BUILT"
+    kind = ErrorKind.UNAVAILABLE
+    default_next_step = "Install the pinned OPA and run the build again."
+
+
+class EngineUnavailable(BylagError):
+    """The engine could not be started. Without an engine every request is denied."""
+
+    code = "ENGINE_UNAVAILABLE"
+    kind = ErrorKind.UNAVAILABLE
+    default_next_step = "Check that opa-py-wasm is installed and that memory is not exhausted."

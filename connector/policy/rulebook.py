@@ -1,0 +1,126 @@
+"""The rulebook that runs: Rego, facts and WebAssembly in one OPA bundle, packaged with bylag.
+
+Rules that hold here:
+
+* The *rulebook digest* is SHA-256 of the canonical JSON list of ``{path, sha256}``, sorted by path, of
+  every ``*.rego`` and ``data.json``. Tests, the manifest, WebAssembly and signatures do not count: they
+  are no part of what the rules say. It is the manifest's ``revision``, and every decision names it.
+* Nothing is believed: on reading, the digest is computed again, and the WebAssembly must be the one that
+  the manifest names. A damaged bundle is refused whole.
+
+``connector/policy/rulebook.tar.gz`` is made of ``policies/`` by ``python -m connector.policy.build``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import tarfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files as package_files
+from typing import Final
+
+from connector.policy.errors import RulebookDamaged
+from ledger.canonical import JSON, MalformedJson, decode_object, encode
+from ledger.names import RulebookDigest
+
+OPA_VERSION: Final = "1.22.2"
+"""The OPA that compiles the rulebook, and that the tests compare every decision with."""
+
+INSTALL_OPA: Final = f"go install github.com/open-policy-agent/opa@v{OPA_VERSION}"
+
+ENTRYPOINT: Final = "bylag/decision/answer"
+ROOTS: Final = ("bylag",)
+MANIFEST: Final = ".manifest"
+DATA: Final = "data.json"
+WASM: Final = "policy.wasm"
+PACKAGED: Final = "rulebook.tar.gz"
+MAX_BUNDLE_BYTES: Final = 16 << 20
+MAX_FILES: Final = 256
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """One version of the rules. ``files`` are the bundle's files by path, without the leading slash."""
+
+    revision: RulebookDigest
+    files: Mapping[str, bytes]
+
+    @property
+    def wasm(self) -> bytes:
+        """The rules compiled by OPA itself."""
+        return self.files[WASM]
+
+    @property
+    def data(self) -> bytes:
+        """The facts beside the rules, as JSON: action hierarchy and purposes."""
+        return self.files[DATA]
+
+    @classmethod
+    def packaged(cls) -> Rulebook:
+        """The rulebook that this release of bylag carries. Raises :class:`RulebookDamaged`."""
+        return _packaged()
+
+    @classmethod
+    def read(cls, bundle: bytes) -> Rulebook:
+        """Read a bundle and check it against its own digests. Raises :class:`RulebookDamaged`.
+
+        Who made it is not checked here: that is what a signature says.
+        """
+        contents = _unpack(bundle)
+        manifest = _manifest(contents)
+        revision = rulebook_digest(contents)
+        if manifest.get("revision") != revision:
+            raise RulebookDamaged("the rulebook's files do not have the digest that its manifest names")
+        metadata = manifest.get("metadata")
+        wasm = contents.get(WASM)
+        if not isinstance(metadata, dict) or wasm is None or DATA not in contents:
+            raise RulebookDamaged("the rulebook lacks its facts, its WebAssembly or its metadata")
+        if metadata.get("wasm_sha256") != hashlib.sha256(wasm).hexdigest():
+            raise RulebookDamaged("the rulebook's WebAssembly is not the one that its manifest names")
+        return cls(revision, contents)
+
+
+def rulebook_digest(files: Mapping[str, bytes]) -> RulebookDigest:
+    """The digest of what the rules say, whatever else lies beside them."""
+    listed: JSON = [
+        {"path": path, "sha256": hashlib.sha256(files[path]).hexdigest()}
+        for path in sorted(files)
+        if path == DATA or (path.endswith(".rego") and not path.endswith("_test.rego"))
+    ]
+    return RulebookDigest(hashlib.sha256(encode(listed)).hexdigest())
+
+
+@cache
+def _packaged() -> Rulebook:
+    return Rulebook.read(package_files("connector.policy").joinpath(PACKAGED).read_bytes())
+
+
+def _manifest(contents: Mapping[str, bytes]) -> Mapping[str, JSON]:
+    try:
+        return decode_object(contents.get(MANIFEST, b""))
+    except MalformedJson as error:
+        raise RulebookDamaged("the rulebook has no readable manifest") from error
+
+
+def _unpack(bundle: bytes) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(bundle)) as unzipped:
+            raw = unzipped.read(MAX_BUNDLE_BYTES + 1)
+        if len(raw) > MAX_BUNDLE_BYTES:
+            raise RulebookDamaged(f"the rulebook has more than {MAX_BUNDLE_BYTES} bytes")
+        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:") as archive:
+            for member in archive:
+                taken = archive.extractfile(member) if member.isreg() else None
+                name = member.name.removeprefix("/")
+                if taken is None or name in contents or len(contents) == MAX_FILES:
+                    raise RulebookDamaged("the rulebook holds something else than single files")
+                contents[name] = taken.read()
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+        raise RulebookDamaged("the rulebook is not a gzipped tar") from error
+    return contents

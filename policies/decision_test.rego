@@ -1,0 +1,98 @@
+package bylag.decision_test
+
+import data.bylag.decision
+import data.bylag.question_test as question
+
+permitted := question.rule("permission", "use", null)
+
+test_a_plain_permission_allows if {
+	answer := decision.answer with input as question.of([permitted])
+	answer.allow == true
+	answer.reasons == [{"code": "PERMITTED", "rule": "permission-use", "parameters": {}}]
+	answer.valid_until == null
+	answer.counters == []
+}
+
+test_nothing_is_allowed_without_a_permission if {
+	answer := decision.answer with input as question.of([])
+	answer.allow == false
+	answer.reasons == [{"code": "NO_PERMISSION", "rule": null, "parameters": {}}]
+}
+
+test_an_empty_input_is_denied_with_a_whole_answer if {
+	answer := decision.answer with input as {}
+	answer == {
+		"allow": false,
+		"reasons": [{"code": "INPUT_INCOMPLETE", "rule": null, "parameters": {}}],
+		"obligations": [],
+		"row_filter": null,
+		"column_mask": [],
+		"counters": [],
+		"valid_until": null,
+		"depends_on": [],
+	}
+}
+
+test_anything_but_an_object_is_denied if {
+	every strange in [null, true, 0, "", [], [{}], "allow"] {
+		answer := decision.answer with input as strange
+		answer.allow == false
+	}
+}
+
+test_every_missing_field_denies if {
+	every path in [
+		"/type",
+		"/version",
+		"/agreement",
+		"/agreement/purpose",
+		"/facts",
+		"/facts/now",
+		"/facts/counters",
+		"/policy",
+		"/policy/type",
+		"/policy/version",
+		"/policy/conflict",
+		"/policy/assignee",
+		"/policy/target",
+		"/policy/rules",
+		"/policy/rules/0/kind",
+		"/policy/rules/0/id",
+		"/policy/rules/0/action",
+		"/policy/rules/0/action/refinement",
+		"/policy/rules/0/parties",
+		"/policy/rules/0/parties/assignee",
+		"/policy/rules/0/target",
+		"/policy/rules/0/constraint",
+		"/policy/rules/0/duties",
+		"/policy/rules/0/consequences",
+		"/policy/rules/0/remedies",
+		"/request",
+		"/request/action",
+		"/request/purpose",
+		"/request/dataset",
+		"/request/recipient",
+		"/request/recipient/did",
+		"/request/recipient/unit",
+		"/request/recipient/attributes",
+	] {
+		answer := decision.answer with input as question.without(question.of([permitted]), path)
+		answer.allow == false
+	}
+}
+
+test_what_is_not_enforced_is_not_decided if {
+	duty := question.rule("duty", "attribute", null)
+	obligation := question.rule("obligation", "attribute", null)
+	every rules in [[json.patch(permitted, [{"op": "replace", "path": "/duties", "value": [duty]}])], [permitted, obligation]] {
+		answer := decision.answer with input as question.of(rules)
+		answer.allow == false
+	}
+}
+
+test_at_most_twenty_reasons if {
+	leaves := [question.leaf("dateTime", "gt", bound) | some bound in numbers.range(2000, 2100)]
+	answer := decision.answer with input as question.of([question.rule("permission", "use", question.tree("or", leaves))])
+	answer.allow == false
+	count(answer.reasons) == 20
+}

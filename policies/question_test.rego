@@ -1,0 +1,73 @@
+# A complete question for the tests beside the rules; each test changes what it is about.
+package bylag.question_test
+
+research := "https://w3id.org/dpv#ResearchAndDevelopment"
+
+scientific := "https://w3id.org/dpv#ScientificResearch"
+
+marketing := "https://w3id.org/dpv#Marketing"
+
+party(id) := {"id": id, "collection": false, "source": null, "refinement": null}
+
+leaf(left, operator, right) := {
+	"id": null,
+	"left": left,
+	"operator": operator,
+	"right": right,
+	"datatype": "string",
+	"unit": null,
+}
+
+tree(logic, operands) := {"id": null, "logic": logic, "operands": operands}
+
+rule(kind, action, constraint) := {
+	"id": concat("-", [kind, action]),
+	"kind": kind,
+	"action": {"name": action, "refinement": null},
+	"parties": {"assigner": null, "assignee": null},
+	"target": null,
+	"output": null,
+	"constraint": constraint,
+	"duties": [],
+	"consequences": [],
+	"remedies": [],
+}
+
+policy(rules) := {
+	"type": "policy",
+	"version": 1,
+	"kind": "agreement",
+	"id": null,
+	"assigner": party("did:web:city.example"),
+	"assignee": party("did:web:company.example"),
+	"target": party("energy"),
+	"conflict": "prohibit",
+	"profiles": [],
+	"inherits": [],
+	"timestamp": null,
+	"about": {},
+	"rules": rules,
+}
+
+of(rules) := {
+	"type": "decision-input",
+	"version": 1,
+	"agreement": {"id": "a", "digest": "d", "purpose": research, "legal_basis": null},
+	"consent": null,
+	"facts": {"now": 1000, "counters": {}},
+	"membership": {"number": 1, "digest": "e"},
+	"policy": policy(rules),
+	"request": {
+		"action": "read",
+		"dataset": "energy",
+		"exchange": "x",
+		"nonce": "n",
+		"purpose": scientific,
+		"recipient": {"did": "did:web:company.example", "unit": null, "attributes": {}},
+		"version": "v",
+	},
+}
+
+changed(question, path, value) := json.patch(question, [{"op": "replace", "path": path, "value": value}])
+
+without(question, path) := json.patch(question, [{"op": "remove", "path": path}])

@@ -1,0 +1,35 @@
+# Which rules bear on the request, and which of them are active.
+#
+# A permission is active when everything about it is certain; a prohibition unless something rules it out.
+package bylag.rules
+
+import data.bylag.actions
+import data.bylag.assets
+import data.bylag.constraints
+import data.bylag.parties
+
+permissions := [rule |
+	some rule in input.policy.rules
+	rule.kind == "permission"
+]
+
+prohibitions := [rule |
+	some rule in input.policy.rules
+	rule.kind == "prohibition"
+]
+
+active_permissions := [rule |
+	some rule in permissions
+	actions.covers(rule.action) == "true"
+	parties.assigned(rule) == "true"
+	assets.targeted(rule) == "true"
+	constraints.value(rule) == "true"
+]
+
+active_prohibitions := [rule |
+	some rule in prohibitions
+	actions.covers(rule.action) != "false"
+	parties.assigned(rule) != "false"
+	assets.targeted(rule) != "false"
+	constraints.value(rule) != "false"
+]
