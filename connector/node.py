@@ -18,6 +18,7 @@ from sqlmodel import col, select
 
 from connector.audit.notary import Notary
 from connector.audit.recorder import Recorder
+from connector.audit.scope import Scope
 from connector.contract.agreement import ListReference
 from connector.contract.desk import Desk
 from connector.contract.messages import KINDS as CONTRACT_KINDS
@@ -43,6 +44,7 @@ from connector.identity.public import Job
 from connector.identity.signed import MultiSigned
 from connector.identity.trust import TrustStore
 from connector.peer.client import Client, Identity
+from connector.peer.lists import HANDED_ON, PeerLists
 from connector.peer.post import Post
 from connector.policy.embedded import EmbeddedEngine
 from connector.policy.lease import LeasedEngine
@@ -68,6 +70,7 @@ from ledger.names import (
     Origin,
     ParticipantId,
     RulebookDigest,
+    Thumbprint,
     UnitId,
 )
 from ledger.note import Signer
@@ -75,6 +78,11 @@ from ledger.side import KeyChest
 
 logger = logging.getLogger("bylag.node")
 LOG_SERIAL: Final = 1
+LIST: Final = "list"
+"""How a commit that took a membership list is marked."""
+
+ListListener = Callable[[frozenset[ParticipantId], frozenset[Thumbprint]], None]
+"""Told who is barred and which keys ended, after a new list."""
 
 
 class NotJoined(BylagError):
@@ -108,6 +116,8 @@ class Node:
             self.snapshots = SnapshotFolder(home.snapshots, self.ambient)
             self.bars = Bars()
             undo.pop_all()
+        self._changes: list[tuple[frozenset[ParticipantId], frozenset[Thumbprint]]] = []
+        self._on_list: list[ListListener] = []
         self.client = Client(identity=self.identity, trust=lambda: self.trust, ambient=self.ambient)
 
     # --- who lives here ---------------------------------------------------------------------------
@@ -267,8 +277,20 @@ class Node:
             agreements=self.agreements,
             policy=self.rulings,
             shelf=self.shelf,
-            notary=self,
+            notary=self.notary,
+            lists=self.lists,
             bars=self.bars,
+        )
+
+    @cached_property
+    def lists(self) -> PeerLists:
+        """Lists from and for peers."""
+        return PeerLists(
+            client=self.client,
+            trust=lambda: self.trust,
+            writer=self.writer,
+            post=lambda: self.post,
+            take=self.take_list_in,
         )
 
     @cached_property
@@ -301,6 +323,8 @@ class Node:
         post.take_with(CONTRACT_KINDS, self.desk.take)
         late = LateSignatures(self.ground)
         post.take_with(late.kinds, late.take)
+        post.take_with({HANDED_ON}, self.lists.take_handed_on)
+        post.on_list_named(self.lists.hand_on)
         return post
 
     def delivery_cipher(self, exchange: ExchangeId) -> Cipher:
@@ -361,32 +385,49 @@ class Node:
 
     async def take_list(self, signed: MultiSigned) -> None:
         """Take a newer membership list in, store it, and let it have its effect."""
+        await self.writer.write(lambda transaction: self.take_list_in(transaction, signed))
+
+    def take_list_in(self, transaction: Transaction, signed: MultiSigned) -> None:
+        """Like :meth:`take_list`, in the caller's transaction. What depends on the list changes at once."""
         accepted = self.trust.accept(signed)
         number = accepted.entry.number
-
-        def store(transaction: Transaction) -> None:
-            if transaction.session.get(ListRow, number) is not None:
-                return
+        if transaction.session.get(ListRow, number) is None:
             transaction.session.add(_list_row(signed, number, self.trust.digest, self.ambient.now()))
+            self.recorder.record(
+                transaction,
+                "list",
+                Scope(),
+                members={"list": {"number": number, "hash": self.trust.digest}},
+            )
+        transaction.marks.add(LIST)
+        self._changes.append((accepted.barred, accepted.ended))
 
-        await self.writer.write(store)
-        for listener in self._on_list:
-            listener(accepted.barred, accepted.ended)
+    def tell_of_lists(self) -> None:
+        """Tell listeners of the lists that were taken; on the event loop, after the commit."""
+        changes, self._changes = self._changes, []
+        self.lists.grown()
+        if "engine" in self.__dict__:
+            self.engine.end_all()
+        for barred, ended in changes:
+            for listener in self._on_list:
+                listener(barred, ended)
 
-    _on_list: list[Callable[[Any, Any], None]] = []
-
-    def on_list(self, listener: Callable[[Any, Any], None]) -> None:
+    def on_list(self, listener: ListListener) -> None:
         """Call ``listener`` with who is barred and which keys ended, after each new list."""
         self._on_list = [*self._on_list, listener]
 
     # --- life -----------------------------------------------------------------------------------------
 
-    def wake_post_after_commits(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let the post look into the outbox whenever a commit put something there."""
+    def listen_to_commits(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Act on what commits are marked with: look into the outbox, tell of new lists."""
 
         def listener(marks: frozenset[str]) -> None:
-            if OUTBOX in marks and not loop.is_closed():
+            if loop.is_closed():
+                return
+            if OUTBOX in marks:
                 loop.call_soon_threadsafe(self.post.wake)
+            if LIST in marks:
+                loop.call_soon_threadsafe(self.tell_of_lists)
 
         self.writer.after_commit(listener)
 

@@ -65,6 +65,13 @@ class Notary:
         """The newest stored checkpoint."""
         return self._publisher.last
 
+    def head(self) -> tuple[str, int, str] | None:
+        """Origin, size and root (hexadecimal) of the newest stored checkpoint."""
+        last = self.last
+        if last is None:
+            return None
+        return last.checkpoint.origin, last.checkpoint.size, last.checkpoint.root.hex()
+
     def publish(self, *, seal: bool = False) -> SignedCheckpoint | None:
         """Sign and show a checkpoint over what is committed; None when there is nothing new. Blocks."""
         with self._lock:

@@ -24,7 +24,7 @@ from ledger.ambient import Ambient
 from ledger.canonical import JSONObject
 from ledger.commitment import fresh_json
 from ledger.document import SignedDocument
-from ledger.leaf import build
+from ledger.leaf import build, read
 from ledger.names import DataSpaceId, LeafHash, LeafIndex, Milliseconds, Origin, ParticipantId
 from ledger.side import SHARED, KeyChest
 
@@ -62,6 +62,8 @@ class Recorder:
         self._chest = chest
         self._ambient = ambient
         self._is_person = is_person
+        self._latest: int | None = None
+        """The latest time in any record; the writer's thread alone touches it."""
 
     def begin(self, transaction: Transaction, origin: Origin, verifier_key: str) -> None:
         """Start the log with its two first leaves, ``genesis`` and ``key``."""
@@ -80,6 +82,15 @@ class Recorder:
     def next_record(self, transaction: Transaction, scope: Scope) -> int:
         """The ``aseq`` that the next record under ``scope`` will have, as this transaction sees it."""
         return log.chain_head(transaction.sqlite, scope.chain).aseq + 1
+
+    def clock_is_behind(self, transaction: Transaction) -> bool:
+        """Whether the wall clock stands before the log's last record: nothing is granted until it caught up."""
+        if self._latest is None:
+            size = log.size(transaction.sqlite)
+            leaf = read(log.entry(transaction.sqlite, size - 1).bytes).members if size else {}
+            time = leaf.get("time", 0)
+            self._latest = time if isinstance(time, int) else 0
+        return self._ambient.now() < self._latest
 
     def record(
         self,
@@ -121,6 +132,9 @@ class Recorder:
             **leaf,
         )
         appended = log.append(transaction.sqlite, entry, scope.chain)
+        written = entry["time"]
+        if self._latest is not None and isinstance(written, int):
+            self._latest = max(self._latest, written)
         if row:
             holder = scope.person or SHARED
             side.put(transaction.sqlite, self._chest, appended.index, holder, row, self._ambient)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from connector.control.running import Running
 from ledger.canonical import JSON, JSONObject
 from ledger.errors import BylagError, ErrorKind
 from ledger.fields import Fields
+
+if TYPE_CHECKING:  # loads grpc, and a command that asks a connector over its socket needs none of it
+    from connector.control.running import Running
 
 
 class UnknownOperation(BylagError):

@@ -1,6 +1,8 @@
 """Doing what a command asks: by the connector that runs on the home, or here and now.
 
-A command gets the same JSON and the same errors either way.
+Rules that hold here: a command gets the same JSON and the same errors either way. Whoever holds the
+home without answering yet, because it is starting, or because it is another command that is about to
+end, is waited for a few seconds.
 """
 
 from __future__ import annotations
@@ -8,14 +10,17 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from connector.control.operation import Report, run
-from connector.node import Node
-from connector.store.home import Home, is_in_use
+from connector.store.home import Home, HomeInUse, is_in_use
+from ledger.ambient import SystemAmbient
 from ledger.canonical import JSON, JSONObject
+from ledger.errors import BylagError
 
 T = TypeVar("T")
+PATIENCE_SECONDS: Final = 10.0
+_PAUSE_SECONDS: Final = 0.1
 
 
 def perform(
@@ -23,15 +28,37 @@ def perform(
 ) -> JSON:
     """Run an operation on ``home`` and return its result. Raises a :class:`~ledger.errors.BylagError`."""
     home.require()
-    if is_in_use(home):
-        from connector.control.socket import ask  # noqa: PLC0415  # needs Unix sockets; the other way does not
+    return run_loop(_somewhere(home, name, arguments, report, passphrase))
 
-        return run_loop(ask(home, name, arguments, report))
-    return run_loop(_here(home, name, arguments, report, passphrase))
+
+async def _somewhere(
+    home: Home, name: str, arguments: JSONObject, report: Report, passphrase: str | None
+) -> JSON:
+    clock = SystemAmbient()
+    until = clock.monotonic() + PATIENCE_SECONDS
+    while True:
+        busy: BylagError
+        if is_in_use(home):
+            from connector.control.socket import NotRunning, ask  # noqa: PLC0415  # needs Unix sockets
+
+            try:
+                return await ask(home, name, arguments, report)
+            except NotRunning as error:
+                busy = error
+        else:
+            try:
+                return await _here(home, name, arguments, report, passphrase)
+            except HomeInUse as error:
+                busy = error
+        if clock.monotonic() > until:
+            raise busy
+        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 async def _here(home: Home, name: str, arguments: JSONObject, report: Report, passphrase: str | None) -> JSON:
-    from connector.control.running import Running  # noqa: PLC0415  # loads grpc
+    import connector.control.operations  # noqa: F401, PLC0415  # fills the table, and loads grpc
+    from connector.control.running import Running  # noqa: PLC0415
+    from connector.node import Node  # noqa: PLC0415
 
     running = Running(Node(home, passphrase=passphrase))
     try:

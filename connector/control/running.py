@@ -45,7 +45,7 @@ class Running:
         self._tasks: list[asyncio.Task[None]] = []
         self._moved = asyncio.Event()
         node.post.on_taken(lambda _peer: self._moved.set())
-        node.wake_post_after_commits(asyncio.get_running_loop())
+        node.listen_to_commits(asyncio.get_running_loop())
 
     async def serve(self, address: str, catalog: CatalogView, log_view: LogView) -> int:
         """Listen on ``address`` and return the port; keep lines to everybody there is business with."""

@@ -17,13 +17,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from connector.control.operation import Report, run
-from connector.control.running import Running
 from connector.store.home import Home
 from ledger.canonical import JSON, JSONObject, decode_object
 from ledger.errors import BylagError, ErrorKind
+
+if TYPE_CHECKING:  # loads grpc; the asking side needs none of it
+    from connector.control.running import Running
 
 MAX_LINE_BYTES: Final = 4 << 20
 LONGEST_PATH: Final = 100

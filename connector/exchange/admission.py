@@ -5,7 +5,8 @@ under (invariant 2: deny unless shown otherwise):
 
 1. The message is the caller's own, signed by a key that counts now.
 2. Its time is within five minutes of ours (``CLOCK_SKEW``), its deadline ahead and at most ten
-   minutes (``DEADLINE``), its list ours (``LIST_MISMATCH``).
+   minutes (``DEADLINE``), its list known here, a newer one fetched first (``LIST_MISMATCH``), the
+   caller in good standing under it.
 3. The agreement is in force and the caller is its consumer (``NO_AGREEMENT``, ``AGREEMENT_ENDED``;
    another's agreement and none look the same).
 4. Dataset, version and selection are under it (``OTHER_DATASET``, ``NO_SUCH_VERSION``, ``BAD_SELECTION``).
@@ -97,6 +98,8 @@ async def admit(ground: Ground, peer: ParticipantId, first: Signed) -> Admitted 
     conversation = _conversation(ground, peer, envelope, terms)
     try:
         _check_time(ground, envelope, body.deadline)
+        await ground.lists.compare(peer, envelope.list_number, envelope.list_hash)
+        ground.standing.require_active(peer)
         if terms is None:
             raise Denied("NO_AGREEMENT")
         if isinstance(body, Request):
@@ -142,9 +145,6 @@ def _check_time(ground: Ground, envelope: Envelope, deadline: Milliseconds) -> N
         raise Denied("CLOCK_SKEW", f"signed at {envelope.time}, received at {now}")
     if not now < deadline <= now + LONGEST_DEADLINE_MS:
         raise Denied("DEADLINE", "a deadline lies ahead, at most ten minutes")
-    standing = ground.standing
-    if (envelope.list_number, envelope.list_hash) != (standing.list_number, standing.list_hash):
-        raise Denied("LIST_MISMATCH", f"list {envelope.list_number} here is {standing.list_number}")
 
 
 async def _admit_request(
@@ -353,6 +353,18 @@ def _guard(
 ) -> None:
     """Step 6: what must still be so in the transaction that records the grant."""
     _spend_nonce(transaction, peer, nonce, deadline)
+    require_grantable(transaction, ground, terms)
+
+
+def require_grantable(transaction: Transaction, ground: Ground, terms: Terms) -> None:
+    """The guards of every grant, in the transaction that records it. Raises ``Denied``.
+
+    The consumer is in good standing under a list in force, the clock does not stand behind the last
+    record, the agreement is active in the store, and nothing bars it in memory.
+    """
+    ground.standing.require_active(terms.consumer)
+    if ground.recorder.clock_is_behind(transaction):
+        raise Denied("CLOCK_BEHIND", "the clock stands behind the last record")
     require_active(transaction, terms.agreement)
     if (code := ground.bars.code(terms.agreement)) is not None:
         raise Denied(code)

@@ -52,4 +52,6 @@ class StoredAgreements:
             ack_seconds=agreed.acknowledge_seconds,
             active=state == "active" and agreed.period.holds(self._ambient.now()),
             state=state,
+            provider_log=document.provider.log.key if document.provider.log else None,
+            consumer_log=document.consumer.log.key if document.consumer.log else None,
         )

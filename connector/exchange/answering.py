@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connector.exchange import counters, custody
-from connector.exchange.admission import Admitted, record_decision, require_active
+from connector.exchange.admission import Admitted, record_decision, require_active, require_grantable
 from connector.exchange.budget import BudgetUsed, require_room
 from connector.exchange.channel import Answer, Channel, Heartbeat, Question, Signed, WindowOpen
 from connector.exchange.conversation import OutOfTurn, commit_members
@@ -187,9 +187,7 @@ class AnsweringSession:
         count: int,
     ) -> Answer:
         """Guards, record, number and running digest, in the transaction that makes it durable."""
-        require_active(transaction, self._terms.agreement)
-        if (code := self._ground.bars.code(self._terms.agreement)) is not None:
-            raise Denied(code)
+        require_grantable(transaction, self._ground, self._terms)
         if not window.places:
             self._begin_window(transaction, window)
         counters.reserve(transaction, self._terms.agreement, ruling.counters)

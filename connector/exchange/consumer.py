@@ -41,6 +41,8 @@ from connector.exchange.messages import (
     Resume,
 )
 from connector.exchange.provider import Interrupted
+from connector.exchange.sealing import counterlog, seal
+from connector.store import outbox
 from connector.store.tables import DeliveryRow, ExchangeRow
 from connector.store.writer import Transaction
 from ledger.ambient import fresh_id
@@ -241,6 +243,7 @@ class ConsumerExchange:
         if not isinstance(message, Signed):
             raise OutOfTurn("a Request is answered by an Offer or a Denial", field="type")
         body = self._conversation.hear(message)
+        await self._ground.lists.compare(self._terms.provider, *self._conversation.their_list)
         if isinstance(body, Denial) and body.request == asked.digest:
             await self._take_denial(message, body)
         if not isinstance(body, Offer) or body.request != asked.digest:
@@ -493,6 +496,11 @@ class ConsumerExchange:
             return signed
 
         await self._channel.send(await self._ground.writer.write(record))
+        theirs = counterlog(
+            self._ground, self._terms.provider_log, self._terms.provider, self._conversation.promised
+        )
+        if theirs is not None and self._terms.consumer_log is not None:
+            await seal(self._ground, self._channel, self._conversation, theirs)
 
     async def _wait_for_acks(self) -> None:
         if self._acking is not None:
@@ -501,8 +509,14 @@ class ConsumerExchange:
     async def _suspend(self) -> None:
         def record(transaction: Transaction) -> None:
             row = transaction.session.get(ExchangeRow, self._exchange)
-            if row is not None and row.state in ("REQUESTED", "STARTED"):
+            if row is None:
+                return
+            if row.state in ("REQUESTED", "STARTED"):
                 row.state = "SUSPENDED"
+            if row.last_ack:
+                # What was signed may not have arrived; the outbox gets through to whoever may still call.
+                last = from_json(decode_object(row.last_ack))
+                outbox.put(transaction, self._terms.provider, last, {}, self._ground.ambient.now())
 
         with suppress(BylagError):
             # The store itself may be what failed; the error that brought us here is the one to raise.

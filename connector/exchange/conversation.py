@@ -15,6 +15,7 @@ from collections import deque
 from typing import Final
 
 from connector.audit.scope import Scope
+from connector.contract.messages import LogHead
 from connector.exchange.channel import Signed
 from connector.exchange.ground import Ground
 from connector.exchange.messages import Body, Commit, Envelope, content, read
@@ -22,7 +23,7 @@ from connector.store.writer import Transaction
 from ledger.canonical import JSONObject
 from ledger.document import SignedDocument, header_of, sign, verify
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import AgreementId, ExchangeId, MessageHash, ParticipantId
+from ledger.names import AgreementId, ExchangeId, MessageHash, Origin, ParticipantId
 
 MAX_MESSAGE_BYTES: Final = 1 << 19
 _REMEMBERED: Final = 256
@@ -59,6 +60,10 @@ class Conversation:
         self.attempt = attempt
         self.sent = sent
         self.heard = heard
+        self.promised = 0
+        """The number that the last message heard promised for its record."""
+        self.their_list = (0, "")
+        """Number and hash of the membership list that the last message heard names."""
         self._first_of_attempt = attempt > 1
         self._said: deque[MessageHash] = deque([sent] if sent else [], maxlen=_REMEMBERED)
 
@@ -114,6 +119,8 @@ class Conversation:
         if envelope.seen is not None and envelope.seen not in self._said:
             raise OutOfTurn("this message claims to have seen what was never said", field="seen")
         self._first_of_attempt = False
+        self.promised = envelope.aseq
+        self.their_list = (envelope.list_number, envelope.list_hash)
         self.heard = document.digest
         return body
 
@@ -136,7 +143,7 @@ class Conversation:
                 raise OutOfTurn("this message belongs to another conversation", field=name)
 
     def _envelope(self, aseq: int) -> Envelope:
-        standing = self.ground.standing
+        standing, head = self.ground.standing, self.ground.notary.head()
         return Envelope(
             space=self.ground.space,
             sender=self.ground.me,
@@ -149,7 +156,7 @@ class Conversation:
             aseq=aseq,
             list_number=standing.list_number,
             list_hash=standing.list_hash,
-            head=self.ground.notary.head(),
+            head=None if head is None else LogHead(Origin(head[0]), head[1], head[2]),
             time=self.ground.ambient.now(),
         )
 

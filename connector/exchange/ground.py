@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from connector.audit.recorder import Recorder
 from connector.audit.scope import Counterpart
-from connector.contract.messages import LogHead
+from connector.audit.notary import Notary
 from connector.exchange.windows import Piece
 from connector.store.database import Database
 from connector.store.writer import Writer
 from ledger.ambient import Ambient
 from ledger.canonical import JSONObject
 from ledger.errors import BylagError, ErrorKind
+from ledger.note import VerifierKey
 from ledger.names import (
     AgreementId,
     DatasetId,
@@ -68,6 +69,9 @@ class Terms:
     """T."""
     active: bool
     state: str
+    provider_log: str | None = None
+    """The provider's log, as a C2SP verifier key; None for a person."""
+    consumer_log: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,10 @@ class Standing(Protocol):
         """A signing key that counts now. Raises a :class:`~ledger.errors.BylagError` if it does not."""
 
     def require_active(self, participant: ParticipantId) -> None:
-        """Raise unless the list is in force and the participant is an active member or guest."""
+        """Raise :class:`Denied` unless the list is in force and the participant in good standing."""
+
+    def witness_key(self, participant: str, log_name: str) -> VerifierKey:
+        """The key by which a member cosigns others' checkpoints."""
 
     def is_person(self, participant: ParticipantId) -> bool: ...
 
@@ -166,11 +173,14 @@ class Agreements(Protocol):
     def terms(self, agreement: AgreementId) -> Terms | None: ...
 
 
-class Notary(Protocol):
-    """This participant's log as others see it, and others' logs as this one cosigned them."""
+class Lists(Protocol):
+    """Learns newer membership lists from those who name them."""
 
-    def head(self) -> LogHead | None:
-        """The newest checkpoint that was published."""
+    async def compare(self, peer: ParticipantId, number: int, digest: str) -> None:
+        """Make sure that this side holds the newer of the two lists, fetching theirs if need be.
+
+        Raises :class:`Denied` with ``LIST_MISMATCH`` when that cannot be done.
+        """
 
 
 class Bars:
@@ -225,6 +235,7 @@ class Ground:
     policy: Policy
     shelf: Shelf
     notary: Notary
+    lists: Lists
     bars: Bars = field(default_factory=Bars)
 
     def counterpart(self, terms: Terms, peer: ParticipantId) -> Counterpart:

@@ -19,13 +19,14 @@ from contextlib import suppress
 from typing import Final
 
 from connector.exchange import custody
-from connector.exchange.admission import Admitted, record_decision, require_active
+from connector.exchange.admission import Admitted, record_decision, require_active, require_grantable
 from connector.exchange.budget import BudgetUsed, require_room
 from connector.exchange.channel import Channel, Frame, Heartbeat, Message, Signed
 from connector.exchange.conversation import OutOfTurn, commit_members
 from connector.exchange.digest import RunningDigest, key_digest
 from connector.exchange.ground import Denied, Ground
 from connector.exchange.messages import Accept, Ack, Commit, Cut, End, Receipt, Reject
+from connector.exchange.sealing import counterlog, seal
 from connector.exchange.windows import Piece, Window, WindowMaker
 from connector.store.tables import ExchangeRow, WindowRow
 from connector.store.writer import Transaction
@@ -134,9 +135,7 @@ class ProviderExchange:
 
     def _commit(self, transaction: Transaction, window: Window) -> Signed:
         """Step 4: guards, record and signature in one transaction."""
-        require_active(transaction, self._terms.agreement)
-        if (code := self._ground.bars.code(self._terms.agreement)) is not None:
-            raise Denied(code)
+        require_grantable(transaction, self._ground, self._terms)
         decision = self._decision_now(transaction)
         require_room(
             transaction,
@@ -327,6 +326,11 @@ class ProviderExchange:
             self._row = custody.detached(transaction, row)
 
         await self._ground.writer.write(record_receipt)
+        theirs = counterlog(
+            self._ground, self._terms.consumer_log, self._terms.consumer, self._conversation.promised
+        )
+        if theirs is not None and self._terms.provider_log is not None:
+            await seal(self._ground, self._channel, self._conversation, theirs)
 
     async def _dispute_what_waits(self) -> None:
         """Silence never proves delivery: after T without a signature the window is disputed."""

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from connector.contract.keys import FoundKey
+from connector.exchange.ground import Denied
 from connector.identity import syntax
 from connector.identity.directory import Directory
 from connector.identity.public import Job
 from connector.identity.trust import KeyNotValid
 from ledger.ambient import Ambient
+from ledger.errors import BylagError
 from ledger.names import Milliseconds, ParticipantId, Thumbprint
+from ledger.note import COSIGNATURE, VerifierKey
 
 
 class ListStanding:
@@ -37,8 +40,22 @@ class ListStanding:
         return self._directory().verification_key(participant, Thumbprint(kid), Job.SIGN, self._ambient.now())
 
     def require_active(self, participant: ParticipantId) -> None:
-        """Raise unless the list is in force and the participant in good standing."""
-        self._directory().require_active(participant, self._ambient.now())
+        """Raise :class:`~connector.exchange.ground.Denied` unless the list is in force and the
+        participant in good standing."""
+        try:
+            self._directory().require_active(participant, self._ambient.now())
+        except BylagError as error:
+            raise Denied(error.code, str(error)) from error
+
+    def witness_key(self, participant: str, log_name: str) -> VerifierKey:
+        """The key by which a member cosigns: the newest witness key that the list has for it."""
+        entry = self._directory().trust.organisation(ParticipantId(participant))
+        now = self._ambient.now()
+        live = [key for key in entry.keys_for(Job.WITNESS) if key.is_live(now)]
+        public = live[-1].public if live else None
+        if not isinstance(public, Ed25519PublicKey):
+            raise KeyNotValid("the list names no witness key that counts now")
+        return VerifierKey(f"{log_name}/witness", COSIGNATURE, public.public_bytes_raw())
 
     def is_person(self, participant: ParticipantId) -> bool:
         """Whether it is a guest's handle."""

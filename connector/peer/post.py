@@ -32,7 +32,7 @@ from ledger.canonical import JSONObject
 from ledger.document import SignedDocument, header_of, sign, verify
 from ledger.errors import BylagError, ErrorKind
 from ledger.fields import Fields
-from ledger.names import DataSpaceId, ParticipantId
+from ledger.names import DataSpaceId, Milliseconds, ParticipantId
 
 logger = logging.getLogger("bylag.post")
 
@@ -77,6 +77,7 @@ class Post:
         self._takers: dict[str, Taker] = {REFUSED: self._take_refusal}
         self._changed: set[asyncio.Event] = set()
         self._taken: list[Callable[[ParticipantId], None]] = []
+        self._on_list: list[Callable[[Transaction, ParticipantId, int], None]] = []
 
     def take_with(self, kinds: set[str] | frozenset[str], taker: Taker) -> None:
         """Hand notices of these kinds to ``taker``."""
@@ -86,6 +87,10 @@ class Post:
     def on_taken(self, listener: Callable[[ParticipantId], None]) -> None:
         """Call ``listener`` with the peer after each notice that was taken."""
         self._taken.append(listener)
+
+    def on_list_named(self, listener: Callable[[Transaction, ParticipantId, int], None]) -> None:
+        """Call ``listener`` with the list number that a peer's cursor names."""
+        self._on_list.append(listener)
 
     def wake(self) -> None:
         """Something may have been put into an outbox: look."""
@@ -223,7 +228,7 @@ class Post:
             return
         refusal = sign(
             {
-                **self._members(REFUSED, peer),
+                **self.members(REFUSED, peer),
                 "message": document.digest,
                 "reason": reason_of(error),
                 "field": error.field,
@@ -242,7 +247,10 @@ class Post:
     def _cursor(self, peer: ParticipantId) -> wire.Cursor:
         with self._database.read() as session:
             number = outbox.positions(session, peer)[0]
-        document = sign({**self._members("cursor", peer), "number": number}, self._key())
+        document = sign(
+            {**self.members("cursor", peer), "number": number, "list": self._directory().trust.number},
+            self._key(),
+        )
         return wire.Cursor(number=number, document=to_signed(document))
 
     async def _take_cursor(self, peer: ParticipantId, cursor: wire.Cursor) -> None:
@@ -252,13 +260,33 @@ class Post:
         about = (fields.text("sender"), fields.text("recipient"), fields.integer("number"))
         if about != (peer, self._me, cursor.number) or fields.text("space") != self._space:
             raise WrongCursor("the cursor is not this peer's to this participant", field="sender")
-        await self._writer.write(lambda transaction: outbox.delivered(transaction, peer, cursor.number))
+        listed = fields.integer("list")
+
+        def record(transaction: Transaction) -> None:
+            outbox.delivered(transaction, peer, cursor.number)
+            for listener in self._on_list:
+                listener(transaction, peer, listed)
+
+        await self._writer.write(record)
 
     def _peer_key(self, peer: ParticipantId, document: SignedDocument) -> Any:
         kid = header_of(document.jws).kid
         return self._directory().verification_key(peer, kid, Job.SIGN, self._ambient.now())
 
-    def _members(self, kind: str, peer: ParticipantId) -> JSONObject:
+    def signing_key(self) -> Ed25519PrivateKey:
+        """The key that signs notices now."""
+        return self._key()
+
+    def directory(self) -> Directory:
+        """Everybody there is."""
+        return self._directory()
+
+    def now(self) -> Milliseconds:
+        """The time that a notice is stamped with."""
+        return self._ambient.now()
+
+    def members(self, kind: str, peer: ParticipantId) -> JSONObject:
+        """What every notice of the post's own says."""
         return {
             "type": kind,
             "version": 1,

@@ -82,11 +82,13 @@ async def test_what_arrives_is_what_was_published_and_both_logs_tell_it(world: W
     assert row.state == "COMPLETED"
     assert attempt.received(row) == world.dataset.content()
     windows = row.window
-    assert types(world.consumer.leaves()) == ["request", "accept", *["ack"] * windows, "receipt"]
+    assert (
+        types(world.consumer.leaves()) == ["request", "accept", *["ack"] * windows, "receipt"] + ["seal"] * 2
+    )
     provider_types = types(world.provider.leaves())
     assert provider_types[:3] == ["decision", "offer", "accept"]
-    assert provider_types[-2:] == ["end", "receipt"]
-    assert sorted(provider_types[3:-2]) == ["ack"] * windows + ["commit"] * windows
+    assert provider_types[-4:] == ["end", "receipt", "seal", "seal"]
+    assert sorted(provider_types[3:-4]) == ["ack"] * windows + ["commit"] * windows
 
 
 async def test_each_log_names_the_others_signed_messages(world: World) -> None:

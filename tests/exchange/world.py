@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from connector.audit.notary import Notary
 from connector.audit.recorder import Recorder
 from connector.exchange.channel import Message
 from connector.exchange.ground import Ground, Ruling, Terms
@@ -18,9 +19,11 @@ from connector.store.tables import AgreementRow
 from connector.store.writer import Writer
 from ledger import log, schema
 from ledger.ambient import SystemAmbient
+from ledger.cosignature import Cosigner
 from ledger.document import thumbprint
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import AgreementId, DatasetId
+from ledger.note import Signer
 from ledger.side import KeyChest
 from sqlmodel import SQLModel
 
@@ -128,10 +131,15 @@ class World:
             ack_seconds=ack_seconds,
             active=True,
             state="active",
+            provider_log=self._log_key(PROVIDER),
+            consumer_log=self._log_key(CONSUMER),
         )
         self.dataset = Numbers(count=30, size=900_000)
         self.rule = Rule()
         self.parties = {did: Party(self, did) for did in self.keys}
+
+    def _log_key(self, did: str) -> str:
+        return str(Signer(f"{did.rpartition(':')[2]}/log", self.keys[did]).key)
 
     @property
     def provider(self) -> Party:
@@ -155,15 +163,31 @@ class Party:
         self.world, self.did = world, did
         self.folder = world.folder / did.rpartition(":")[2]
         self.folder.mkdir()
+        self.database = Database(self.folder / "bylag.db")
+        SQLModel.metadata.create_all(self.database.engine)
+        with self.database.engine.connect() as connection:
+            for statement in schema.STATEMENTS:
+                connection.exec_driver_sql(statement)
         self.open()
         self.writer.submit(self._begin).result()
 
+    @property
+    def name(self) -> str:
+        return f"{self.did.rpartition(':')[2]}/log"
+
     def open(self) -> None:
         self.ambient = SystemAmbient()
-        self.database = Database(self.folder / "bylag.db")
-        SQLModel.metadata.create_all(self.database.engine)
         self.chest = KeyChest(self.folder / "side-keys.db", [b"w" * 32], self.ambient)
         self.writer = Writer(self.database)
+        key = self.world.keys[self.did]
+        self.notary = Notary(
+            self.folder / "bylag.db",
+            self.folder / "log",
+            Signer(self.name, key),
+            Cosigner(f"{self.name}/witness", key),
+            self.writer,
+            self.ambient,
+        )
         self.ground = Ground(
             me=self.did,
             space=SPACE,
@@ -176,17 +200,17 @@ class Party:
             agreements=self,
             policy=self.world.rule,
             shelf=self,
-            notary=self,
+            notary=self.notary,
+            lists=self,
         )
 
     def _begin(self, transaction: Any) -> None:
-        schema.create(transaction.sqlite)
         log.start(
             transaction.sqlite,
             space=SPACE,
             by={"org": self.did},
-            origin=f"{self.did.rpartition(':')[2]}/log",
-            verifier_key="example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k",
+            origin=self.name,
+            verifier_key=str(self.notary.key),
             ambient=self.ambient,
         )
         transaction.session.add(
@@ -239,9 +263,11 @@ class Party:
     def snapshot(self, dataset: str, version: str | None) -> Numbers:
         return self.world.dataset
 
-    # Notary
-    def head(self) -> None:
-        return None
+    # Lists
+    async def compare(self, peer: str, number: int, digest: str) -> None: ...
+
+    def witness_key(self, participant: str, log_name: str) -> Any:
+        return Cosigner(f"{log_name}/witness", self.world.keys[participant]).key
 
     def leaves(self) -> list[dict[str, Any]]:
         import json
@@ -250,6 +276,7 @@ class Party:
             return [json.loads(entry.bytes) for entry in log.entries(connection)]
 
     def close(self) -> None:
+        self.notary.close()
         self.writer.close()
         self.database.close()
         self.chest.close()
