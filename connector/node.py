@@ -153,7 +153,10 @@ class Node:
 
     @cached_property
     def guests(self) -> GuestBook:
-        """The guests that this participant vouches for."""
+        """The guests that this participant vouches for; a guest's own book holds itself alone."""
+        if self.config.is_guest:
+            own = read_credential(self.guest_answer.credential)
+            return GuestBook(own.controller, [own])
         book = GuestBook(self.me)
         with self.database.read() as session:
             for row in session.exec(select(GuestRow)):
@@ -165,7 +168,7 @@ class Node:
     @cached_property
     def directory(self) -> Directory:
         """Everybody this connector can meet."""
-        return Directory(self.trust, None if self.config.is_guest else self.guests)
+        return Directory(self.trust, self.guests)
 
     @cached_property
     def issuer(self) -> Issuer:

@@ -14,6 +14,7 @@ Rules that hold here:
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +22,7 @@ from connector.audit.scope import Scope
 from connector.store.writer import Transaction
 from ledger import log, side
 from ledger.ambient import Ambient
-from ledger.canonical import JSONObject
+from ledger.canonical import JSON, JSONObject
 from ledger.commitment import fresh_json
 from ledger.document import SignedDocument
 from ledger.leaf import build, read
@@ -62,16 +63,21 @@ class Recorder:
         self._chest = chest
         self._ambient = ambient
         self._is_person = is_person
+        self._by: JSON = None
         self._latest: int | None = None
         """The latest time in any record; the writer's thread alone touches it."""
 
     def begin(self, transaction: Transaction, origin: Origin, verifier_key: str) -> None:
         """Start the log with its two first leaves, ``genesis`` and ``key``."""
         row: JSONObject = {}
+        by: JSON = {"org": self._me}
+        if self._is_person:
+            opening = fresh_json("by", self._me, self._ambient)
+            by, row = {"commitment": opening.commitment}, {"openings": {"by": opening.to_json()}}
         leaves = log.start(
             transaction.sqlite,
             space=self._space,
-            by=self._writer(row),
+            by=by,
             origin=origin,
             verifier_key=verifier_key,
             ambient=self._ambient,
@@ -124,7 +130,7 @@ class Recorder:
         entry = build(
             kind,
             space=self._space,
-            by=self._writer(row),
+            by=self.writer(transaction.sqlite),
             aseq=head.aseq + 1,
             aprev=head.hash if isinstance(aprev, str) else aprev,  # type: ignore[arg-type]
             ambient=self._ambient,
@@ -159,14 +165,13 @@ class Recorder:
             members={**members, "input": {"commitment": opening.commitment}},
         )
 
-    def _writer(self, row: JSONObject) -> JSONObject:
-        """The ``by`` of a leaf; a person's is committed to, and the opening put in ``row``."""
+    def writer(self, connection: sqlite3.Connection) -> JSON:
+        """The ``by`` of every leaf: the did, or a person's commitment as their first leaf fixed it."""
         if not self._is_person:
             return {"org": self._me}
-        opening = fresh_json("by", self._me, self._ambient)
-        known = row.get("openings")
-        row["openings"] = {"by": opening.to_json(), **(known if isinstance(known, dict) else {})}
-        return {"commitment": opening.commitment}
+        if self._by is None:
+            self._by = read(log.entry(connection, 0).bytes).members["by"]
+        return self._by
 
     def _members(self, scope: Scope, said: SignedDocument | None, heard: SignedDocument | None) -> JSONObject:
         members: JSONObject = {}

@@ -35,13 +35,14 @@ class NodeLog:
         node = self._node
         with node.database.read_sqlite() as connection:
             head = log.chain_head(connection, agreement_chain(agreement))
+            by = node.recorder.writer(connection)
         last = node.notary.last
         return sign(
             {
                 "type": "ledger-head",
                 "version": 1,
                 "space": node.space,
-                "by": {"org": node.me},
+                "by": by,
                 "origin": node.origin,
                 "agreement": agreement,
                 "aseq": head.aseq,

@@ -70,8 +70,9 @@ class Client:
         self._channels: dict[tuple[str, str, int], grpc.aio.Channel] = {}
 
     def endpoints(self, peer: ParticipantId) -> tuple[str, ...]:
-        """Where the list says that a peer listens."""
-        return tuple(self._trust().organisation(peer).endpoints)
+        """Where the list says that a peer listens; nowhere for a guest, who is on no list."""
+        entry = self._trust().find(peer)
+        return tuple(entry.endpoints) if entry is not None else ()
 
     def channel(self, peer: ParticipantId) -> grpc.aio.Channel:
         """The channel to a peer's first endpoint. Raises :class:`NoEndpoint`."""
