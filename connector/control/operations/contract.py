@@ -33,6 +33,14 @@ class NoOffer(BylagError):
     default_next_step = "Look at the peer's catalogue: `bylag catalog PEER`."
 
 
+class NotThere(BylagError):
+    """What was waited for did not come."""
+
+    code = "NOT_THERE"
+    kind = ErrorKind.UNAVAILABLE
+    default_next_step = "See with `bylag doctor` whether the peer can be reached, and wait longer."
+
+
 @operation("negotiate")
 async def negotiate(asked: Asked) -> JSON:
     """Ask a provider for an agreement on an offer as published, and wait for what a rule decides."""
@@ -68,6 +76,27 @@ async def negotiation(asked: Asked) -> JSON:
     found = asked.running.node.desk.get(_negotiation(asked.arguments))
     asked.arguments.finish()
     return {**described(found), "terms": found.negotiation.proposal.members()}
+
+
+@operation("await-negotiation")
+async def await_negotiation(asked: Asked) -> JSON:
+    """Wait until a negotiation, one in particular or any, is in a state; then as it stands."""
+    fields = asked.arguments
+    named = fields.maybe_text("negotiation")
+    state = State(fields.choice("state", [state.value for state in State]))
+    seconds = fields.integer("wait", most=3600)
+    fields.finish()
+    desk = asked.running.node.desk
+
+    def found() -> Standing | None:
+        candidates = [desk.get(NegotiationId(named))] if named is not None else desk.all()
+        return next((each for each in candidates if each.negotiation.state is state), None)
+
+    await asked.running.until(lambda: found() is not None, seconds)
+    standing = found()
+    if standing is None:
+        raise NotThere(f"no such negotiation is {state.value} after {seconds} s")
+    return described(standing)
 
 
 @operation("approve")
