@@ -33,6 +33,7 @@ from connector.exchange.late import LateSignatures
 from connector.exchange.ruling import LeasedRulings
 from connector.exchange.shelf import StoredShelf
 from connector.exchange.standing import ListedKeys, ListStanding
+from connector.exchange.waiting import WaitingRequests
 from connector.identity.certificate import Issuer, key_to_pem, read_anchor, to_pem
 from connector.identity.credential import read_credential
 from connector.identity.directory import Directory
@@ -44,6 +45,7 @@ from connector.identity.public import Job
 from connector.identity.signed import MultiSigned
 from connector.identity.trust import TrustStore
 from connector.peer.client import Client, Identity
+from connector.peer.collecting import COLLECT, REQUEST_WAITING, Collecting
 from connector.peer.lists import HANDED_ON, PeerLists
 from connector.peer.post import Post
 from connector.policy.embedded import EmbeddedEngine
@@ -115,6 +117,7 @@ class Node:
             undo.callback(self.writer.close)
             self.snapshots = SnapshotFolder(home.snapshots, self.ambient)
             self.bars = Bars()
+            self.waiting = WaitingRequests()
             undo.pop_all()
         self._changes: list[tuple[frozenset[ParticipantId], frozenset[Thumbprint]]] = []
         self._on_list: list[ListListener] = []
@@ -297,6 +300,11 @@ class Node:
         )
 
     @cached_property
+    def collecting(self) -> Collecting:
+        """Requests that wait at consumers, and the announcing of this side's."""
+        return Collecting(self.client, lambda: self.ground, lambda: self.post)
+
+    @cached_property
     def desk(self) -> Desk:
         """The negotiation desk."""
         return Desk(
@@ -327,6 +335,7 @@ class Node:
         late = LateSignatures(self.ground)
         post.take_with(late.kinds, late.take)
         post.take_with({HANDED_ON}, self.lists.take_handed_on)
+        post.take_with({REQUEST_WAITING}, self.collecting.take)
         post.on_list_named(self.lists.hand_on)
         return post
 
@@ -429,6 +438,8 @@ class Node:
                 return
             if OUTBOX in marks:
                 loop.call_soon_threadsafe(self.post.wake)
+            if COLLECT in marks:
+                loop.call_soon_threadsafe(self.collecting.go)
             if LIST in marks:
                 loop.call_soon_threadsafe(self.tell_of_lists)
 

@@ -90,7 +90,7 @@ class Recorder:
         return log.chain_head(transaction.sqlite, scope.chain).aseq + 1
 
     def clock_is_behind(self, transaction: Transaction) -> bool:
-        """Whether the wall clock stands before the log's last record: nothing is granted until it caught up."""
+        """Whether the clock stands before the log's last record: nothing is granted until it caught up."""
         if self._latest is None:
             size = log.size(transaction.sqlite)
             leaf = read(log.entry(transaction.sqlite, size - 1).bytes).members if size else {}

@@ -168,6 +168,20 @@ class Desk:
             lambda transaction: self._begin(transaction, Role.CONSUMER, provider, body, beside or {})
         )
 
+    async def offer(
+        self,
+        consumer: ParticipantId,
+        proposal: Proposal,
+        *,
+        unit: UnitId | None = None,
+        beside: Mapping[str, str] | None = None,
+    ) -> Standing:
+        """Provider: begin a negotiation with a ContractOfferMessage to somebody who did not ask."""
+        body = ContractOffer(proposal, self._surroundings.own_party(unit))
+        return await self._writer.write(
+            lambda transaction: self._begin(transaction, Role.PROVIDER, consumer, body, beside or {})
+        )
+
     async def counter(
         self,
         negotiation: NegotiationId,

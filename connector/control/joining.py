@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from connector.identity.enrolment import join, read_admission
+from connector.identity.enrolment import join, read_admission, update
 from connector.identity.guest import read_guest_answer
 from connector.identity.guest import request as guest_request
 from connector.identity.keys import GUEST_JOBS, MEMBER_JOBS, KeyRing
 from connector.identity.organisation import Kind, Organisation, Unit
 from connector.identity.peer import GuestKind
+from connector.identity.public import Job
 from connector.identity.trust import TrustStore
 from connector.node import Node
 from connector.store.config import Config
@@ -21,7 +22,7 @@ from connector.store.home import Home
 from connector.store.tables import ListRow
 from connector.store.writer import Transaction
 from ledger.ambient import Ambient, SystemAmbient
-from ledger.canonical import encode
+from ledger.canonical import JSONObject, encode
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import DataSpaceId, ParticipantId, UnitId
 
@@ -32,6 +33,13 @@ class HomeExists(BylagError):
     code = "HOME_EXISTS"
     kind = ErrorKind.CONFLICT
     default_next_step = "Choose another folder with --home, or go on with the participant that is there."
+
+
+class NotForGuests(BylagError):
+    """Something that only an organisation on the list can do."""
+
+    code = "NOT_FOR_GUESTS"
+    default_next_step = "Ask your controller."
 
 
 def make_home(folder: Path, config: Config, passphrase: str | None, ambient: Ambient | None = None) -> Home:
@@ -68,6 +76,34 @@ def request_to_join(node: Node) -> bytes:
         endpoints=(config.endpoint,) if config.endpoint else (),
     )
     return join(node.ring, node.space, organisation, node.ambient)
+
+
+def described(node: Node) -> JSONObject:
+    """Who asks, and the thumbprint of the key to compare by telephone."""
+    config = node.config
+    return {
+        "participant": config.participant or None,
+        "space": config.space,
+        "kind": config.kind,
+        "key": node.ring.thumbprint(Job.SIGN),
+    }
+
+
+def change_details(node: Node, config: Config) -> bytes:
+    """Take other settings for this home, and give the request that the registrar lists them."""
+    if config.is_guest:
+        raise NotForGuests("a guest is on no list, and has no name or endpoint there")
+    request = update(
+        node.ring,
+        node.space,
+        ParticipantId(config.participant),
+        name=config.name,
+        units=[Unit(UnitId(unit.id), unit.name) for unit in config.units],
+        endpoints=(config.endpoint,) if config.endpoint else (),
+        ambient=node.ambient,
+    )
+    _write(node.home.config, config.to_toml().encode())
+    return request
 
 
 def take_answer(node: Node, data: bytes, fingerprint: str | None) -> TrustStore:

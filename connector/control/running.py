@@ -64,7 +64,7 @@ class Running:
             ),
             CatalogServicer(catalog),
             LedgerServicer(log_view),
-            exchange_handler(node.ground),
+            exchange_handler(node.ground, node.waiting),
         )
         self.port = await self.server.start(address, self._certificates)
         return self.port
@@ -101,6 +101,7 @@ class Running:
         if self.server is not None:
             await self.server.stop()
         await self.lines.close()
+        await self.node.collecting.close()
         await self.node.close()
 
     def _certificates(self) -> tuple[bytes, bytes, bytes]:

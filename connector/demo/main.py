@@ -200,10 +200,9 @@ class _Story:
             if isinstance(message, dict):
                 words = f" “{message['words']}”" if "words" in message else ""
                 self._say(f"{message['by']:>8} signs {message['message']}{words}")
-        self._say(
-            f"In force: agreement {str(done['agreement'])[:12]}…, signed by both, acknowledged, recorded twice."
-        )
-        return str(done["agreement"])
+        agreement = str(done["agreement"])
+        self._say(f"In force: agreement {agreement[:12]}…, signed by both, acknowledged, recorded twice.")
+        return agreement
 
     def _wait_for_request(self) -> str:
         """The request travels through the outbox; a moment later it is there."""

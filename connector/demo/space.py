@@ -164,5 +164,5 @@ def _free_port() -> int:
         return port
 
 
-def _silent(doing: str, done: int, total: int | None) -> None:  # noqa: ARG001
+def _silent(doing: str, done: int, total: int | None) -> None:
     """The story has progress of its own."""

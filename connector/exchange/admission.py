@@ -43,7 +43,7 @@ from ledger.canonical import JSONObject, decode_object, encode
 from ledger.commitment import BadOpening, opens, read_opening
 from ledger.document import SignedDocument, from_json
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import DatasetId, ExchangeId, LeafHash, MessageHash, Milliseconds, ParticipantId
+from ledger.names import DatasetId, LeafHash, MessageHash, Milliseconds, ParticipantId
 
 LARGEST_SKEW_MS: Final = 5 * 60 * 1000
 LONGEST_DEADLINE_MS: Final = 10 * 60 * 1000
@@ -100,12 +100,12 @@ async def admit(ground: Ground, peer: ParticipantId, first: Signed) -> Admitted 
         _check_time(ground, envelope, body.deadline)
         await ground.lists.compare(peer, envelope.list_number, envelope.list_hash)
         ground.standing.require_active(peer)
-        if terms is None:
-            raise Denied("NO_AGREEMENT")
+        terms = _require_known(terms)
         if isinstance(body, Request):
             return await _admit_request(ground, conversation, terms, body, first)
         return await _admit_resume(ground, conversation, terms, body, first)
-    except Denied as denied:
+    except Denied as refusal:
+        denied = refusal
         conversation.heard = first.document.digest
         denial = await ground.writer.write(
             lambda transaction: _record_denial(
@@ -139,6 +139,12 @@ def _scope_without_agreement(ground: Ground, peer: ParticipantId) -> Scope:
     return Scope(counterpart=Counterpart(peer, is_person=ground.standing.is_person(peer)))
 
 
+def _require_known(terms: Terms | None) -> Terms:
+    if terms is None:
+        raise Denied("NO_AGREEMENT")
+    return terms
+
+
 def _check_time(ground: Ground, envelope: Envelope, deadline: Milliseconds) -> None:
     now = ground.ambient.now()
     if abs(now - envelope.time) > LARGEST_SKEW_MS:
@@ -155,7 +161,7 @@ async def _admit_request(
     _require_in_force(ground, terms)
     snapshot = _find(ground, terms, request.dataset, request.version)
     selection = _opened_selection(request.selection, first.opening)
-    asked, counts, ruling = decide(ground, terms, request.purpose, request.mode, conversation.exchange)
+    asked, counts, ruling = decide(ground, terms, request.purpose)
     conversation.heard = first.document.digest
     schema = snapshot.schema(ruling.mask)
     media_type = snapshot.media_type(selection, ruling.mask)
@@ -205,13 +211,13 @@ async def _admit_resume(
     if conversation.attempt <= row.attempt:
         raise OutOfTurn("each attempt has a higher number than the one before", field="attempt")
     _require_in_force(ground, terms)
-    late = _late_signatures(ground, row, resume, first)
+    late = _late_signatures(ground, row, first)
     selection = _stored_selection(row)
     snapshot = _find(ground, terms, row.dataset, row.dataset_version)
     request = Request(
         row.mode, row.purpose, row.dataset, row.dataset_version, 0, None, resume.nonce, resume.deadline
     )
-    asked, counts, ruling = decide(ground, terms, row.purpose, row.mode, conversation.exchange)
+    asked, counts, ruling = decide(ground, terms, row.purpose)
     schema = snapshot.schema(ruling.mask)
     media_type = snapshot.media_type(selection, ruling.mask)
     conversation.sent = MessageHash(row.sent) if row.sent is not None else None
@@ -258,7 +264,7 @@ async def _admit_resume(
 
 
 def _late_signatures(
-    ground: Ground, row: ExchangeRow, resume: Resume, first: Signed
+    ground: Ground, row: ExchangeRow, first: Signed
 ) -> list[tuple[SignedDocument, Envelope, Accept | Ack]]:
     """The consumer's Accept and last Ack, where they were signed and never arrived.
 
@@ -311,14 +317,12 @@ def _opened_selection(commitment: str | None, opening: JSONObject) -> JSONObject
     return selection
 
 
-def decide(
-    ground: Ground, terms: Terms, purpose: str, mode: str, exchange: ExchangeId
-) -> tuple[Asked, Mapping[str, int], Ruling]:
+def decide(ground: Ground, terms: Terms, purpose: str) -> tuple[Asked, Mapping[str, int], Ruling]:
     """Step 5: the question, the counter values it was decided at, and the ruling.
 
     Raises :class:`DeniedByPolicy` unless ``allow`` is exactly true.
     """
-    asked = ground.policy.ask(terms, purpose, mode, exchange)
+    asked = ground.policy.ask(terms, purpose)
     counts = counters.values(ground.database, terms.agreement) if asked.counters else {}
     ruling = ground.policy.decide(asked, counts)
     if ruling.allow is not True:

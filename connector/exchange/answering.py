@@ -49,7 +49,7 @@ class OpenWindow:
     asked: int = 0
     size: int = 0
     opened: float = 0.0
-    digest: RunningDigest = RunningDigest(b"")
+    digest: RunningDigest = field(default_factory=lambda: RunningDigest(b""))
     places: list[custody.FramePlace] = field(default_factory=list)
 
 

@@ -336,7 +336,7 @@ class ConsumerExchange:
         for number, expected in enumerate(commit.digests, start=1):
             frame = await self._next()
             if isinstance(frame, Signed):
-                await self._take_cut_in_window(frame, message, number - 1)
+                await self._take_cut_in_window(frame, number - 1)
             if not isinstance(frame, Frame):
                 raise OutOfTurn("a window's frames come without anything between", field="frame")
             size += len(frame.data)
@@ -432,7 +432,7 @@ class ConsumerExchange:
         await self._channel.send(signed)
         raise WrongBytes(f"frame {frame} of window {commit.window} is not what was committed to")
 
-    async def _take_cut_in_window(self, message: Signed, commit: Signed, stored: int) -> None:
+    async def _take_cut_in_window(self, message: Signed, stored: int) -> None:
         body = self._conversation.hear(message)
         if not isinstance(body, Cut):
             raise OutOfTurn("only a Cut may end a window early", field="type")

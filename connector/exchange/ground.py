@@ -14,25 +14,24 @@ from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from connector.audit.notary import Notary
 from connector.audit.recorder import Recorder
 from connector.audit.scope import Counterpart
-from connector.audit.notary import Notary
 from connector.exchange.windows import Piece
 from connector.store.database import Database
 from connector.store.writer import Writer
 from ledger.ambient import Ambient
 from ledger.canonical import JSONObject
 from ledger.errors import BylagError, ErrorKind
-from ledger.note import VerifierKey
 from ledger.names import (
     AgreementId,
     DatasetId,
     DataSpaceId,
-    ExchangeId,
     Milliseconds,
     ParticipantId,
     UnitId,
 )
+from ledger.note import VerifierKey
 
 
 class Denied(BylagError):
@@ -106,7 +105,7 @@ class Policy(Protocol):
     The same ruling comes back as the same object; another object is another decision, to be recorded.
     """
 
-    def ask(self, terms: Terms, purpose: str, mode: str, exchange: ExchangeId) -> Asked:
+    def ask(self, terms: Terms, purpose: str) -> Asked:
         """Prepare a question."""
 
     def decide(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:

@@ -23,10 +23,9 @@ from connector.policy.input import (
 from connector.policy.lease import Answer, LeasedEngine, Session
 from connector.policy.reading import read_policy
 from ledger.canonical import JSON, JSONObject, decode_object
-from ledger.names import ExchangeId, ParticipantId
+from ledger.names import ParticipantId
 
 PERMITTED: Final = "PERMITTED"
-USE_ACTION: Final = "use"
 
 
 @dataclass(slots=True)
@@ -53,12 +52,10 @@ class LeasedRulings:
         self,
         terms: Terms,
         purpose: str,
-        mode: str,
-        exchange: ExchangeId,
         *,
         action: str = RELEASE_ACTION,
     ) -> Question:
-        """Prepare a question. ``mode`` is no fact of the policy: how data travels changes no right to it."""
+        """Prepare a question. How data travels is no fact of a policy: it changes no right to it."""
         trust = self._directory().trust
         policy = read_policy(terms.policy).agreed(
             name=f"urn:bylag:agreement:{terms.agreement}",

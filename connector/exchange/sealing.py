@@ -132,7 +132,7 @@ class _Sealing:
 
         def record(transaction: Transaction) -> CheckpointCosigned:
             known = notary.cosigned_size(transaction.sqlite, theirs.name)
-            if known != shown.old_size and known != 0:
+            if known not in {shown.old_size, 0}:
                 return CheckpointCosigned("", known)
             cosigned = notary.cosign(transaction, theirs, note, list(shown.proof))
             return CheckpointCosigned(bytes(cosigned).decode())

@@ -66,7 +66,7 @@ async def use(
         exchange=exchange,
     )
     try:
-        ruling = _rule(ground, terms, purpose, exchange)
+        ruling = _rule(ground, terms, purpose)
         code = TAKEN_OUT if taken_out else SHOWN
         await ground.writer.write(
             lambda transaction: _record(transaction, ground, terms, scope, ruling, row, purpose, code)
@@ -83,10 +83,10 @@ async def use(
     return Granted(delivery.media_type, row.rows, row.size, frames)
 
 
-def _rule(ground: Ground, terms: Terms, purpose: str, exchange: ExchangeId) -> Ruling:
+def _rule(ground: Ground, terms: Terms, purpose: str) -> Ruling:
     if not terms.active:
         raise Denied("AGREEMENT_ENDED")
-    asked = ground.policy.ask(terms, purpose, "use", exchange)
+    asked = ground.policy.ask(terms, purpose)
     counts = counters.values(ground.database, terms.agreement) if asked.counters else {}
     ruling = ground.policy.decide(asked, counts)
     if ruling.allow is not True:

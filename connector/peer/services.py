@@ -8,9 +8,10 @@ from typing import Any, Final, Protocol
 import grpc
 
 from connector.exchange.answer import provide
-from connector.exchange.channel import Signed
+from connector.exchange.channel import Collect, Signed
 from connector.exchange.conversation import OutOfTurn
 from connector.exchange.ground import Ground
+from connector.exchange.waiting import WaitingRequests
 from connector.identity.trust import TrustStore
 from connector.peer.convert import decode_message, encode_message, to_signed
 from connector.peer.gate import caller
@@ -73,7 +74,7 @@ class ParticipantServicer(participant_pb2_grpc.ParticipantServiceServicer):
         self._trust, self._post = trust, post
 
     async def Describe(  # noqa: N802  # named by the service
-        self, request: participant_pb2.DescribeRequest, context: Any
+        self, _request: participant_pb2.DescribeRequest, _context: Any
     ) -> participant_pb2.DescribeResponse:
         """Who answers, and which list they hold."""
         return participant_pb2.DescribeResponse(
@@ -86,7 +87,7 @@ class ParticipantServicer(participant_pb2_grpc.ParticipantServiceServicer):
         )
 
     async def GetMembershipLists(  # noqa: N802
-        self, request: participant_pb2.GetMembershipListsRequest, context: Any
+        self, request: participant_pb2.GetMembershipListsRequest, _context: Any
     ) -> participant_pb2.GetMembershipListsResponse:
         """Lists from a number on, as they were signed."""
         first = max(1, request.from_number)
@@ -98,7 +99,7 @@ class ParticipantServicer(participant_pb2_grpc.ParticipantServiceServicer):
         more = first + LISTS_AT_ONCE <= self._trust.number
         return participant_pb2.GetMembershipListsResponse(lists=lists, more=more)
 
-    async def Carry(self, request_iterator: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802
+    async def Carry(self, _requests: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802
         """The outboxes of both."""
         await self._post.carry(caller.get().id, context.read, context.write)
 
@@ -110,7 +111,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         self._catalog = catalog
 
     async def GetCatalog(  # noqa: N802
-        self, request: catalog_pb2.GetCatalogRequest, context: Any
+        self, request: catalog_pb2.GetCatalogRequest, _context: Any
     ) -> catalog_pb2.GetCatalogResponse:
         """A page of the catalogue."""
         size = min(request.page_size or 200, 200)
@@ -118,7 +119,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         return catalog_pb2.GetCatalogResponse(datasets=datasets, next_page_token=following)
 
     async def GetDataset(  # noqa: N802
-        self, request: catalog_pb2.GetDatasetRequest, context: Any
+        self, request: catalog_pb2.GetDatasetRequest, _context: Any
     ) -> catalog_pb2.GetDatasetResponse:
         """One dataset."""
         found = self._catalog.one(request.dataset)
@@ -134,7 +135,7 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self._log = log
 
     async def GetCheckpoint(  # noqa: N802
-        self, request: ledger_pb2.GetCheckpointRequest, context: Any
+        self, request: ledger_pb2.GetCheckpointRequest, _context: Any
     ) -> ledger_pb2.GetCheckpointResponse:
         """The newest published checkpoint."""
         note = self._log.checkpoint()
@@ -143,30 +144,33 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         return ledger_pb2.GetCheckpointResponse(note=note)
 
     async def GetRecord(  # noqa: N802
-        self, request: ledger_pb2.GetRecordRequest, context: Any
+        self, request: ledger_pb2.GetRecordRequest, _context: Any
     ) -> ledger_pb2.GetRecordResponse:
         """One record that concerns the caller, with its proof."""
         entry, index, proof = self._log.record(caller.get().id, AgreementId(request.agreement), request.aseq)
         return ledger_pb2.GetRecordResponse(entry=entry, index=index, proof=proof)
 
     async def GetHead(  # noqa: N802
-        self, request: ledger_pb2.GetHeadRequest, context: Any
+        self, request: ledger_pb2.GetHeadRequest, _context: Any
     ) -> ledger_pb2.GetHeadResponse:
         """How far the agreement's chain reaches."""
         head = self._log.head_of(caller.get().id, AgreementId(request.agreement))
         return ledger_pb2.GetHeadResponse(head=to_signed(head))
 
 
-def exchange_handler(ground: Ground) -> grpc.GenericRpcHandler:
+def exchange_handler(ground: Ground, waiting: WaitingRequests) -> grpc.GenericRpcHandler:
     """The exchange stream, with frames encoded by hand (``connector.peer.convert``)."""
 
     async def exchange(_requests: Any, context: Any) -> None:
         channel = StreamChannel(caller.get().id, context.read, context.write, ground.ambient)
         try:
             first = await channel.receive()
-            if not isinstance(first, Signed):
-                raise OutOfTurn("an exchange begins with a signed Request or Resume", field="body")
-            await provide(ground, channel, first)
+            if isinstance(first, Collect):
+                await waiting.collected(first, channel)
+            elif isinstance(first, Signed):
+                await provide(ground, channel, first)
+            else:
+                raise OutOfTurn("an exchange begins with a Request, a Resume or a Collect", field="body")
         finally:
             await channel.close()
 

@@ -84,7 +84,7 @@ class Rule:
         self.counters: tuple[tuple[str, int], ...] = ()
         self.rulings: dict[str, Ruling] = {}
 
-    def ask(self, terms: Terms, purpose: str, mode: str, exchange: str) -> Any:
+    def ask(self, terms: Terms, purpose: str) -> Any:
         return Asked(purpose, tuple(name for name, _ in self.counters))
 
     def decide(self, asked: Any, counts: Any) -> Ruling:

@@ -50,7 +50,7 @@ async def publish(asked: Asked) -> JSON:
     with draft:
         if draft.schema is not None:
             check_declared(look(draft.schema, draft.sample), roles)
-        about = wanted.dataset(draft, roles, raw)
+        about = wanted.dataset(roles, raw)
         schema = SchemaReference(reference) if reference else None
         digest = await asyncio.to_thread(draft.publish, roles, schema)
     about.check(node.snapshots.manifest(digest))
@@ -139,7 +139,7 @@ class _Wanted:
         self.windows = fields.maybe_integer("windows", least=1, most=64) or 4
         self.ack_seconds = fields.maybe_integer("ack_seconds", least=1, most=3600) or 60
 
-    def dataset(self, draft: Draft, roles: Mapping[str, Role], raw: bool) -> Dataset:
+    def dataset(self, roles: Mapping[str, Role], raw: bool) -> Dataset:
         """The dataset as it will stand in the catalogue."""
         personal = {Role.SUBJECT, Role.PERSONAL} & set(roles.values())
         return Dataset(

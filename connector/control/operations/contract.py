@@ -7,8 +7,9 @@ from typing import Final
 
 from sqlmodel import col, select
 
-from connector.catalog.dataset import Entry
+from connector.catalog.dataset import Entry, dataset_id
 from connector.catalog.listing import decode_entry
+from connector.catalog.stored import StoredCatalog
 from connector.contract.agreement import decode_agreement
 from connector.contract.desk import NoSuchAgreement, Standing
 from connector.contract.messages import TERMINATION_CODES
@@ -61,6 +62,21 @@ async def negotiate(asked: Asked) -> JSON:
         WAIT_SECONDS if seconds is None else seconds,
     )
     return described(running.node.desk.get(standing.id))
+
+
+@operation("offer-to")
+async def offer_to(asked: Asked) -> JSON:
+    """Offer one of the own datasets to somebody who did not ask, under its published offer."""
+    fields = asked.arguments
+    consumer, name = ParticipantId(fields.text("consumer")), dataset_id(fields.text("dataset"))
+    offer_id, beside = fields.maybe_text("offer"), _beside(fields)
+    fields.finish()
+    running = asked.running
+    entry = StoredCatalog(running.node.database, running.node.snapshots).entry(name)
+    offer = _chosen(entry, offer_id)
+    standing = await running.node.desk.offer(consumer, offer.proposal, unit=offer.unit, beside=beside)
+    running.lines.keep(consumer)
+    return described(standing)
 
 
 @operation("negotiations")
@@ -177,7 +193,7 @@ def described(standing: Standing) -> JSONObject:
                 "by": entry.role.value,
                 "message": entry.message.body.kind,
                 "time": entry.message.envelope.time,
-                **{name: text for name, text in words.items()},
+                **dict(words),
             }
         )
     return {

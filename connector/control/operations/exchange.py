@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlmodel import col, select
@@ -11,6 +12,7 @@ from sqlmodel import col, select
 from connector.contract.desk import NoSuchAgreement
 from connector.control.operation import Asked, operation
 from connector.control.purpose import purpose
+from connector.exchange.channel import Channel
 from connector.exchange.consumer import ConsumerExchange, Progress, Wish, new_exchange
 from connector.exchange.ground import Terms
 from connector.exchange.inbox import Delivery
@@ -51,7 +53,7 @@ async def fetch(asked: Asked) -> JSON:
         selection=wanted,
     )
     running = asked.running
-    async with running.node.client.exchange(terms.provider) as channel:
+    async with _channel(asked, terms, exchange) as channel:
         consumer = ConsumerExchange(
             running.node.ground,
             channel,
@@ -75,7 +77,7 @@ async def resume(asked: Asked) -> JSON:
     if row is None or row.role != "consumer":
         raise NoSuchDelivery("no such exchange", field="exchange")
     terms = _terms(asked, AgreementId(row.agreement))
-    async with node.client.exchange(terms.provider) as channel:
+    async with _channel(asked, terms, exchange) as channel:
         consumer = ConsumerExchange(
             node.ground,
             channel,
@@ -107,8 +109,8 @@ async def use_delivery(asked: Asked) -> JSON:
     exchange, wanted = ExchangeId(fields.text("delivery")), purpose(fields.text("purpose"))
     out = fields.maybe_text("out", limit=4096)
     fields.finish()
-    if out is not None and Path(out).exists():
-        raise OutputExists("the output file exists", field="out")
+    if out is not None:
+        _require_new(Path(out))
     node = asked.running.node
     cipher = node.delivery_cipher(exchange)
     granted = await use(node.ground, node.home.inbox, cipher, exchange, wanted, taken_out=out is not None)
@@ -123,6 +125,11 @@ async def use_delivery(asked: Asked) -> JSON:
         return {**result, "text": _shown(granted.frames, granted.size)}
     _write_out(Path(out), granted.frames, asked, granted.size)
     return {**result, "out": out}
+
+
+def _require_new(out: Path) -> None:
+    if out.exists():
+        raise OutputExists("the output file exists", field="out")
 
 
 def described(row: ExchangeRow) -> JSONObject:
@@ -154,13 +161,32 @@ def _terms(asked: Asked, agreement: AgreementId) -> Terms:
     return terms
 
 
+@asynccontextmanager
+async def _channel(asked: Asked, terms: Terms, exchange: ExchangeId) -> AsyncIterator[Channel]:
+    """A stream to the provider: called, or waited for where the list names no endpoint for it."""
+    node = asked.running.node
+    if node.client.endpoints(terms.provider) or asked.running.server is None:
+        async with node.client.exchange(terms.provider) as called:
+            yield called
+        return
+
+    async def announce() -> None:
+        await node.writer.write(
+            lambda transaction: node.collecting.announce(transaction, terms.provider, exchange)
+        )
+        asked.report("waiting for the provider to come", 0, None)
+
+    async with node.waiting.channel(terms.provider, exchange, announce) as channel:
+        yield channel
+
+
 def _delivery(asked: Asked, exchange: ExchangeId) -> Delivery:
     node = asked.running.node
     return Delivery(node.home.inbox, exchange, node.delivery_cipher(exchange), node.ambient)
 
 
 def _progress(asked: Asked, terms: Terms) -> Progress:
-    return lambda rows, size: asked.report(f"receiving {terms.dataset}", size, None)
+    return lambda _rows, size: asked.report(f"receiving {terms.dataset}", size, None)
 
 
 def _raw(fields: Fields, name: str) -> JSONObject:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlmodel import SQLModel
 
-from connector.store import tables as tables
+import connector.store.tables  # noqa: F401  # makes the tables known
 
 connection = context.config.attributes["connection"]
 context.configure(
