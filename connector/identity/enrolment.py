@@ -21,7 +21,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from connector.identity import forms, syntax
-from connector.identity.certificate import issue_anchor, to_der
+from connector.identity.certificate import Issuer, issue_anchor, read_anchor, to_der
 from connector.identity.keys import MEMBER_JOBS, KeyRing
 from connector.identity.membership import MAX_LIST, FirstKeys, MalformedList, first_keys
 from connector.identity.organisation import (
@@ -267,6 +267,18 @@ def read_admission(data: bytes) -> Admission:
         if not chain:
             raise fields.wrong("lists", "must hold every list from number 1 on")
     return Admission(first, chain)
+
+
+def issuer_of(ring: KeyRing, entry: Organisation) -> Issuer:
+    """What a member issues its certificates with: its current TLS key, and the anchor ``entry`` pins.
+
+    Raises :class:`NotAdmitted` when the list does not name that key.
+    """
+    listed = entry.find_key(ring.thumbprint(Job.TLS))
+    if listed is None or listed.anchor is None:
+        raise NotAdmitted("the list does not name this participant's tls key")
+    anchor = read_anchor(listed.anchor, entry.did, listed.thumbprint)
+    return Issuer(entry.did, ring.tls, anchor)
 
 
 def adopt(ring: KeyRing, entry: Organisation, now: Milliseconds) -> tuple[Job, ...]:

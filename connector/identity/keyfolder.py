@@ -127,7 +127,7 @@ class KeyFolder:
             if passphrase is not None:
                 raise WrongPassphrase(
                     "a passphrase was given, but the keys are not protected by one",
-                    next_step="Leave the passphrase out, or protect the keys with one first.",
+                    next_step="Leave the passphrase out; keys are protected when they are made, or never.",
                 )
             return cls(path, None, {}, ambient)
         if passphrase is None:

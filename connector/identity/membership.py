@@ -256,19 +256,17 @@ def first_keys(fields: Fields) -> FirstKeys:
     return first
 
 
-def read_link(content: JSONObject) -> Link:
-    """Read what :meth:`Link.content` wrote. Raises :class:`MalformedList`."""
-    with forms.reading(MalformedList):
-        fields = Fields(content)
-        link = Link(
-            fields.integer("number", least=1, most=LARGEST_NUMBER),
-            ListDigest(fields.digest("digest")),
-            forms.time(fields, "issued"),
-            forms.time(fields, "expires"),
-            read_registrar(fields.object("registrar")),
-        )
-        fields.finish()
-        return link
+def read_link(fields: Fields) -> Link:
+    """Read what :meth:`Link.content` wrote. Raises :class:`~ledger.fields.BadField`."""
+    link = Link(
+        fields.integer("number", least=1, most=LARGEST_NUMBER),
+        ListDigest(fields.digest("digest")),
+        forms.time(fields, "issued"),
+        forms.time(fields, "expires"),
+        read_registrar(fields.object("registrar")),
+    )
+    fields.finish()
+    return link
 
 
 def check_signatures(

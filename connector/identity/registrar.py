@@ -31,6 +31,7 @@ from connector.identity.keyfolder import SUFFIX, KeyFolder, KeysDamaged
 from connector.identity.keys import generate, private_from_pem, private_to_pem
 from connector.identity.membership import (
     KIND,
+    LARGEST_NUMBER,
     LIST_LIFETIME,
     MAX_LIST,
     FirstKeys,
@@ -49,9 +50,10 @@ from connector.identity.public import Job
 from connector.identity.signed import MultiSigned
 from connector.identity.trust import NoList, TrustStore
 from ledger.ambient import Ambient
-from ledger.canonical import decode, encode
+from ledger.canonical import decode_object, encode
 from ledger.document import thumbprint
 from ledger.errors import BylagError, ErrorKind
+from ledger.fields import Fields
 from ledger.names import DataSpaceId, Milliseconds
 
 _JOB: Final = "registrar"
@@ -221,7 +223,7 @@ class Registrar:
                 write_new(self._list(entry.number), draft.to_bytes(), mode=PUBLIC)
             if entry.number == 1:
                 write_over(self.folder / "registrar.json", self.trust.first.to_bytes(), mode=PUBLIC)
-            links = encode([link.content() for link in self.trust.links])
+            links = encode({"links": [link.content() for link in self.trust.links]})
             write_over(self.folder / "chain.json", links, mode=PUBLIC)
             self._draft(entry.number).unlink(missing_ok=True)
         return entry
@@ -284,12 +286,11 @@ class Registrar:
         if not chain.exists():
             return None
         with reading(MalformedList):
-            stored = decode(read(chain), max_bytes=MAX_CHAIN)
-            links = (
-                [read_link(item) for item in stored if isinstance(item, dict)]
-                if isinstance(stored, list)
-                else []
-            )
+            stored = Fields(decode_object(read(chain), max_bytes=MAX_CHAIN))
+            links = [read_link(item) for item in stored.objects("links", limit=LARGEST_NUMBER)]
+            stored.finish()
+            if not links:
+                raise stored.wrong("links", "must begin with list 1")
         first = read_first_keys(read(self.folder / "registrar.json"))
         return TrustStore.resume(first, links, self._signed(len(links)), self._signed)
 

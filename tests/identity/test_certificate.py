@@ -68,20 +68,22 @@ def test_an_anchor_of_another_member_or_key_is_refused() -> None:
 
 def _forged(change: Callable[[x509.CertificateBuilder], x509.CertificateBuilder], **swap: object) -> bytes:
     """An anchor made by hand, with one thing different."""
+    holder = swap.get("holder", KEY)
+    assert isinstance(holder, ec.EllipticCurvePrivateKey)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"anchor {spki_thumbprint(KEY.public_key())}")])
     builder = (
         x509.CertificateBuilder()
         .subject_name(swap.get("subject", name))  # type: ignore[arg-type]
         .issuer_name(swap.get("issuer", name))  # type: ignore[arg-type]
-        .public_key(KEY.public_key())
+        .public_key(holder.public_key())
         .serial_number(7)
         .not_valid_before(datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC))
         .not_valid_after(swap.get("end", datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)))  # type: ignore[arg-type]
     )
-    for extension, critical in certificate._anchor_extensions(KEY.public_key(), ALVIK):
+    for extension, critical in certificate._anchor_extensions(holder.public_key(), ALVIK):
         if type(extension) is not swap.get("without"):
             builder = builder.add_extension(extension, critical=critical)
-    signer = swap.get("signer", KEY)
+    signer = swap.get("signer", holder)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     return to_der(change(builder).sign(signer, swap.get("hash", hashes.SHA256())))  # type: ignore[arg-type]
 
@@ -104,6 +106,7 @@ def test_an_anchor_made_by_hand_like_ours_passes() -> None:
             _forged(lambda b: b.add_extension(x509.OCSPNoCheck(), critical=False)), id="something more"
         ),
         pytest.param(_forged(_same, signer=OTHER), id="signed by another key"),
+        pytest.param(_forged(_same, holder=OTHER), id="over another key, with the right key's name"),
         pytest.param(_forged(_same, hash=hashes.SHA384()), id="another hash"),
         pytest.param(_forged(_same, subject=x509.Name([])), id="another subject"),
         pytest.param(_forged(_same, issuer=x509.Name([])), id="another issuer"),

@@ -114,6 +114,14 @@ def test_the_answer_makes_a_member_who_trusts_the_chain(space: Space) -> None:
     assert member.trust.number == space.registrar.trust.number
 
 
+def test_certificates_are_issued_only_with_a_listed_key(space: Space) -> None:
+    member = space.join(ALVIK)
+    entry = member.trust.organisation(ALVIK)
+    assert enrolment.issuer_of(member.ring, entry).anchor.public_key() == member.ring.tls.public_key()
+    with pytest.raises(NotAdmitted):
+        enrolment.issuer_of(space.ring("other"), entry)
+
+
 def test_an_answer_of_another_registrar_is_noticed_by_its_fingerprint(space: Space, tmp_path: Path) -> None:
     ring = space.ring("alvik")
     fake = Registrar.create(tmp_path / "fake", SPACE, space.ambient)
@@ -261,10 +269,11 @@ def test_the_new_key_alone_the_old_alone_or_a_stolen_tls_key_rotate_nothing(spac
     space.registrar.draft(change.rotate(_rotation(ring, job, [new, ring.tls, ring.sign])))
 
 
-def test_a_compromised_key_vouches_for_nothing(space: Space) -> None:
+@pytest.mark.parametrize("job", [Job.SIGN, Job.LOG, Job.TLS])
+def test_a_compromised_key_vouches_for_nothing(space: Space, job: Job) -> None:
     member = space.join(ALVIK)
-    data = enrolment.rotate(member.ring, Job.SIGN, SPACE, ALVIK, space.ambient)
-    space.publish(change.compromised(ALVIK, member.ring.thumbprint(Job.SIGN), space.now), member)
+    data = enrolment.rotate(member.ring, job, SPACE, ALVIK, space.ambient)
+    space.publish(change.compromised(ALVIK, member.ring.thumbprint(job), space.now), member)
     with pytest.raises(KeyNotValid):
         space.registrar.draft(change.rotate(enrolment.read_rotation(data)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from connector.identity import change, guest
 from connector.identity.certificate import DAY, to_pem
 from connector.identity.credential import BadCredential, GuestCredential, read_credential, verify_credential
+from connector.identity.directory import Directory
 from connector.identity.enrolment import NotAdmitted, WrongRegistrar
 from connector.identity.guestbook import GuestBook
 from connector.identity.keys import GUEST_JOBS, KeyRing
@@ -148,6 +150,33 @@ def test_an_answer_is_only_good_for_the_keys_it_is_about(space: Space, alvik: Pa
         replace(answer, certificate=other.certificate).take(person.ring, ALVIK, space.now)
 
 
+def test_an_answer_names_every_key_of_the_guest_and_not_the_tls_key_alone(
+    space: Space, alvik: Participant
+) -> None:
+    person, other = Person(space), Person(space, "other")
+    answer = answered(alvik, vouched(alvik, person), space)
+    shutil.copy(space.folder / "other/keys/sign.key", space.folder / "person/keys/sign.key")
+    mixed = KeyRing.load(space.folder / "person/keys", space.ambient)
+    assert mixed.tls.public_key() == person.ring.tls.public_key()
+    assert mixed.sign.public_key() == other.ring.sign.public_key()
+    with pytest.raises(BadCredential):
+        answer.take(mixed, ALVIK, space.now)
+
+
+def test_a_changed_byte_of_a_credential_is_noticed(space: Space, alvik: Participant) -> None:
+    signed = vouched(alvik, Person(space))
+    verify_credential(signed, alvik.trust)
+    for before, after in ((b'"substantial"', b'"high"'), (b'"citizen"', b'"sole-trader"')):
+        changed = replace(signed, payload=signed.payload.replace(before, after))
+        assert changed.payload != signed.payload
+        read_credential(changed)
+        with pytest.raises(BadCredential):
+            verify_credential(changed, alvik.trust)
+    other_kind = replace(signed, jws=document.sign_payload(signed.payload, "agreement", alvik.ring.sign))
+    with pytest.raises(BadCredential):
+        verify_credential(other_kind, alvik.trust)
+
+
 def test_an_answer_comes_from_an_active_member_of_the_right_space(space: Space, alvik: Participant) -> None:
     berga = space.join(BERGA)
     person = Person(space)
@@ -258,6 +287,20 @@ def test_an_ended_or_expired_guest_keeps_the_protective_lane(space: Space, alvik
     assert (peer.limit, peer.standing) == (Limit.VOUCHING_ENDED, Standing.PROTECTIVE)
     kid = person.ring.thumbprint(Job.SIGN)
     book.verification_key(credential.handle, kid, Job.SIGN, space.now)
+
+
+def test_under_an_expired_list_a_guest_too_has_the_protective_lane_alone(
+    space: Space, alvik: Participant
+) -> None:
+    person = Person(space)
+    credential = read_credential(vouched(alvik, person))
+    book = GuestBook(ALVIK, [credential])
+    directory = Directory(alvik.trust, book)
+    directory.require_active(credential.handle, space.now)
+    space.pass_days(31)
+    leaf = to_pem(alvik.issuer.guest_leaf(person.ring.tls.public_key(), credential.handle, space.ambient))
+    assert alvik.meets(leaf, book).limit is Limit.LIST_EXPIRED
+    assert directory.limit(credential.handle, space.now) is Limit.LIST_EXPIRED
 
 
 def test_a_barred_key_or_a_forgotten_guest_is_nobody(space: Space, alvik: Participant) -> None:

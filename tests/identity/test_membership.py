@@ -24,9 +24,10 @@ from connector.identity.membership import (
 )
 from connector.identity.organisation import KeyState, ListedKey, Weight
 from connector.identity.public import Job
+from connector.identity.signed import MultiSigned, read_multi_signed
 from ledger.ambient import HeldAmbient
 from ledger.canonical import encode
-from ledger.document import to_base64url
+from ledger.fields import BadField, Fields
 from ledger.folder import Document
 from ledger.members import follow, read_registrar
 from ledger.names import Milliseconds
@@ -174,9 +175,12 @@ def test_a_list_is_its_own_canonical_form(listed: Content) -> None:
 def test_a_list_has_a_largest_size(listed: Content) -> None:
     with pytest.raises(MalformedList):
         read_list(b" " * (MAX_LIST + 1))
-    huge = to_base64url(b" " * (MAX_LIST + 1))
     with pytest.raises(MalformedList):
-        read_signed_list(encode({"payload": huge, "signatures": []}))
+        read_signed_list(b" " * (3 * MAX_LIST))
+    with pytest.raises(BadField) as caught:
+        read_multi_signed(MultiSigned(b" " * 101).to_bytes(), max_bytes=100)
+    assert caught.value.field == "payload"
+    read_multi_signed(MultiSigned(b" " * 100).to_bytes(), max_bytes=100)
 
 
 VALUES = st.recursive(
@@ -223,8 +227,8 @@ def test_a_list_with_anything_in_any_place_is_read_or_a_typed_error(
 @given(VALUES)
 def test_a_stored_link_is_read_or_a_typed_error(value: Any) -> None:
     content = value if isinstance(value, dict) else {"number": value}
-    with pytest.raises(MalformedList):
-        read_link(content)
+    with pytest.raises(BadField):
+        read_link(Fields(content))
 
 
 # --- keys in time -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
 from dataclasses import replace
@@ -13,7 +14,7 @@ import pytest
 from connector.identity import change, enrolment
 from connector.identity.certificate import DAY
 from connector.identity.change import ChangeRefused
-from connector.identity.files import CannotWrite
+from connector.identity.files import CannotRead, CannotWrite
 from connector.identity.keyfolder import KeysExist, KeysExposed, WrongPassphrase
 from connector.identity.membership import (
     BrokenSuccession,
@@ -28,7 +29,7 @@ from connector.identity.request import StaleRequest
 from connector.identity.signed import MultiSigned
 from connector.identity.trust import NoList, TrustStore
 from ledger.ambient import HeldAmbient
-from ledger.document import thumbprint
+from ledger.document import BadSignature, from_base64url, thumbprint, to_base64url
 from ledger.errors import BylagError
 from ledger.names import Milliseconds, ParticipantId, UnitId
 from tests.identity.world import ALVIK, BERGA, CETUS, SPACE, Space, organisation
@@ -78,11 +79,16 @@ def test_a_registrar_is_never_overwritten(space: Space) -> None:
         Registrar.create(space.folder / "registrar", SPACE, space.ambient)
 
 
-def test_a_damaged_chain_is_not_opened(space: Space) -> None:
+def test_a_changed_list_is_not_opened(space: Space) -> None:
     space.join(ALVIK)
     path = space.folder / "registrar/lists/000000002.json"
-    path.write_bytes(path.read_bytes()[:-20] + b'"]}')
+    content = json.loads(path.read_bytes())
+    content["payload"] = to_base64url(from_base64url(content["payload"]).replace(b"alvik", b"alvjk"))
+    path.write_text(json.dumps(content))
     with pytest.raises(BylagError):
+        Registrar.open(space.folder / "registrar", space.ambient)
+    path.unlink()
+    with pytest.raises(CannotRead):
         Registrar.open(space.folder / "registrar", space.ambient)
 
 
@@ -147,6 +153,15 @@ def test_a_stranger_cannot_sign(board: Board, tmp_path: Path) -> None:
         stranger.finish(signed)
     with pytest.raises(NotYours):
         stranger.sign(draft)
+
+
+def test_nobody_signs_beside_a_forged_signature(board: Board) -> None:
+    real = board.people[1].sign(board.people[0].draft(change.renew()))
+    board.ambient.advance(1000)
+    forged = replace(board.people[0].draft(change.renew()), signatures=real.signatures)
+    with pytest.raises(BadSignature):
+        board.people[0].sign(forged)
+    assert board.people[0].pending is None
 
 
 def test_a_person_who_misses_the_lists_before_does_not_sign(board: Board, tmp_path: Path) -> None:
@@ -227,7 +242,7 @@ def test_a_crash_before_the_chain_was_recorded_loses_no_list(space: Space) -> No
         assert Registrar.open(space.folder / "registrar", space.ambient).current.number == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"[1]", b'[{"number":1}]'])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"links":[]}', b'{"links":[{}]}'])
 def test_a_damaged_record_of_the_chain_is_a_typed_error(space: Space, content: bytes) -> None:
     (space.folder / "registrar/chain.json").write_bytes(content)
     with pytest.raises(MalformedList):

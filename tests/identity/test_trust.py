@@ -39,6 +39,7 @@ from connector.identity.trust import (
 )
 from ledger.ambient import HeldAmbient
 from ledger.document import BadSignature
+from ledger.fields import Fields
 from ledger.names import DataSpaceId, Milliseconds, ParticipantId
 from tests.identity.world import ALVIK, BERGA, SPACE, Space
 
@@ -436,7 +437,7 @@ def test_an_auditor_asks_which_list_was_in_force() -> None:
 
 
 def _resumed(store: TrustStore, lists: list[MultiSigned], proof: object = None) -> TrustStore:
-    links = [read_link(link.content()) for link in store.links]
+    links = [read_link(Fields(link.content())) for link in store.links]
     return TrustStore.resume(
         store.first,
         links,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography import x509
-
 from connector.identity import change, enrolment
 from connector.identity.certificate import DAY, Issuer, read_leaf, to_pem
 from connector.identity.change import Change
@@ -16,7 +14,6 @@ from connector.identity.keys import KeyRing
 from connector.identity.membership import MembershipList
 from connector.identity.organisation import Attributes, Kind, Organisation, Unit
 from connector.identity.peer import Peer
-from connector.identity.public import Job
 from connector.identity.registrar import Registrar
 from connector.identity.trust import Accepted, TrustStore
 from ledger.ambient import Ambient, HeldAmbient
@@ -51,11 +48,7 @@ class Participant:
 
     @property
     def issuer(self) -> Issuer:
-        entry = self.trust.organisation(self.did)
-        listed = entry.find_key(self.ring.thumbprint(Job.TLS))
-        assert listed is not None
-        assert listed.anchor is not None
-        return Issuer(self.did, self.ring.tls, x509.load_der_x509_certificate(listed.anchor))
+        return enrolment.issuer_of(self.ring, self.trust.organisation(self.did))
 
     def leaf(self, lifetime: int = 90 * DAY) -> bytes:
         return to_pem(self.issuer.leaf(self.ambient, lifetime))
