@@ -34,12 +34,11 @@ from connector.policy.rulebook import (
     MANIFEST,
     OPA_VERSION,
     PACKAGED,
-    ROOTS,
     WASM,
     rulebook_digest,
 )
 from connector.policy.vocabulary import action_closure
-from ledger.canonical import JSONObject, encode
+from ledger.canonical import JSONObject, decode_object, encode
 from ledger.errors import BylagError
 
 _HERE: Final = Path(__file__).resolve().parent
@@ -78,26 +77,25 @@ def find_opa() -> Path:
 
 
 def source_files(policies: Path) -> dict[str, bytes]:
-    """The rules and facts that make up the rulebook, by path; tests are left out."""
+    """The rules, facts and manifest that make up the rulebook, by path; tests are left out."""
     rego = {path.relative_to(policies).as_posix(): path.read_bytes() for path in policies.rglob("*.rego")}
     kept = {path: data for path, data in rego.items() if not path.endswith("_test.rego")}
-    return {**kept, DATA: (policies / DATA).read_bytes()}
+    return {**kept, **{name: (policies / name).read_bytes() for name in (DATA, MANIFEST)}}
 
 
 def bundle(files: Mapping[str, bytes], opa: Path) -> bytes:
-    """The whole rulebook as an OPA bundle: sources, WebAssembly and manifest."""
-    wasm = _compiled(files, opa)
-    manifest: JSONObject = {
-        "revision": rulebook_digest(files),
-        "roots": list(ROOTS),
-        "rego_version": 1,
-        "metadata": {
-            "entrypoint": ENTRYPOINT,
-            "opa_version": OPA_VERSION,
-            "wasm_sha256": hashlib.sha256(wasm).hexdigest(),
-        },
+    """The whole rulebook as an OPA bundle: sources, WebAssembly, and the manifest with its digests."""
+    sources = {name: data for name, data in files.items() if name != MANIFEST}
+    wasm = _compiled(sources, opa)
+    manifest = decode_object(files[MANIFEST])
+    metadata = manifest.get("metadata")
+    manifest["revision"] = rulebook_digest(sources)
+    manifest["metadata"] = {
+        **(metadata if isinstance(metadata, dict) else {}),
+        "opa_version": OPA_VERSION,
+        "wasm_sha256": hashlib.sha256(wasm).hexdigest(),
     }
-    return _packed({**files, WASM: wasm, MANIFEST: encode(manifest)})
+    return _packed({**sources, WASM: wasm, MANIFEST: encode(manifest)})
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from ledger.errors import BylagError, ErrorKind
 
 
+def shown(name: str) -> str:
+    """A name from outside as it may stand in a message: short, and nothing in it moves the cursor."""
+    short = name if len(name) <= 64 else name[:63] + "…"
+    return short if short.isprintable() else ascii(short)
+
+
 class MalformedPolicy(BylagError):
     """The document is not an ODRL policy: wrong shape, missing part, value of the wrong kind.
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from connector.policy.errors import MalformedPolicy, PolicyRefused
-from connector.policy.values import MAX_IDENTIFIER_CHARACTERS, identifier
+from connector.policy.errors import MalformedPolicy, PolicyRefused, shown
+from connector.policy.values import identifier
 from connector.policy.vocabulary import CONTEXTS, CORE_TERMS, PREFIXES, RDF, XSD, expand, local_name
 from ledger.canonical import JSON
 
@@ -43,8 +43,7 @@ class Node:
 
     def at(self, key: str) -> str:
         """The path of one of this object's members."""
-        key = key if len(key) <= MAX_IDENTIFIER_CHARACTERS else key[:32] + "…"
-        return f"{self.path}.{key}" if self.path else key
+        return f"{self.path}.{shown(key)}" if self.path else shown(key)
 
     def has(self, term: str) -> bool:
         return term in self._members
@@ -106,7 +105,7 @@ class Node:
                 self.gate(term, self.at(key))
                 raise MalformedPolicy(f"'{term}' has no place here", field=self.at(key))
             raise PolicyRefused(
-                term[:MAX_IDENTIFIER_CHARACTERS],
+                shown(term),
                 self.at(key),
                 "Remove it; what it should mean belongs into a term that bylag knows, or into the prose.",
             )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from connector.policy.coverage import check_rule, require
-from connector.policy.errors import MalformedPolicy, PolicyRefused
+from connector.policy.errors import MalformedPolicy, PolicyRefused, shown
 from connector.policy.jsonld import Gate
 from connector.policy.normal import (
     MAX_DUTY_DEPTH,
@@ -160,8 +160,8 @@ def _parties(value: JSON, path: str, gate: Gate) -> dict[str, Entity | None]:
         raise MalformedPolicy("not an object with assigner and assignee", field=path)
     parties = {}
     for name, party in value.items():
-        at = f"{path}.{name}"
-        parties[_one_of(name, PARTY_FUNCTIONS, path)] = _entity(party, at, gate, name)
+        function = _one_of(name, PARTY_FUNCTIONS, path)
+        parties[function] = _entity(party, f"{path}.{function}", gate, function)
     return parties
 
 
@@ -272,7 +272,7 @@ def _members(value: JSON, names: set[str], path: str) -> JSONObject:
     if not isinstance(value, dict):
         raise MalformedPolicy("not an object", field=path)
     if set(value) != names:
-        wrong = sorted(set(value) ^ names)[0][:64]
+        wrong = shown(min(set(value) ^ names))
         raise MalformedPolicy("a member is missing or has no place here", field=f"{path}.{wrong}")
     return value
 

@@ -34,7 +34,6 @@ OPA_VERSION: Final = "1.22.2"
 INSTALL_OPA: Final = f"go install github.com/open-policy-agent/opa@v{OPA_VERSION}"
 
 ENTRYPOINT: Final = "bylag/decision/answer"
-ROOTS: Final = ("bylag",)
 MANIFEST: Final = ".manifest"
 DATA: Final = "data.json"
 WASM: Final = "policy.wasm"

@@ -49,7 +49,8 @@ def other_rules(source: str, *, time_limit: float = 0.2, memory_pages: int = 64)
     except RulebookNotBuilt as error:
         pytest.skip(f"{error}. {error.next_step}")
     rules = f"package bylag.decision\n{source}".encode()
-    rulebook = Rulebook.read(bundle({"decision.rego": rules, "data.json": b'{"bylag": {"facts": {}}}'}, opa))
+    files = {"decision.rego": rules, "data.json": b'{"bylag": {"facts": {}}}', ".manifest": b"{}"}
+    rulebook = Rulebook.read(bundle(files, opa))
     return EmbeddedEngine(rulebook, time_limit=time_limit, memory_pages=memory_pages, instances=1)
 
 

@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from connector.policy.coverage import TABLE, Where
 from connector.policy.errors import MalformedPolicy, PolicyRefused
 from connector.policy.normal import MAX_CONSTRAINTS, MAX_RULES, Leaf, Logic, joined
 from connector.policy.parse import normalise, normalise_bytes
 from connector.policy.printing import as_odrl
 from connector.policy.reading import read_policy
+from connector.policy.vocabulary import LEFT_OPERANDS, Datatype
 from ledger.canonical import JSON, decode, encode
 from ledger.names import DatasetId, ParticipantId
 from tests.policy.strategies import documents
@@ -315,6 +317,34 @@ def test_any_json_in_place_of_any_member_is_read_or_refused(strange: JSON) -> No
             assert read_policy(changed).content == changed
         except (MalformedPolicy, PolicyRefused) as error:
             assert error.field
+
+
+NOT_ENFORCED = sorted(name for name in LEFT_OPERANDS if TABLE[name].where is Where.REFUSED)
+SAMPLES = {
+    Datatype.DURATION: "P1D",
+    Datatype.INTEGER: "1",
+    Datatype.IRI: "urn:x:1",
+    Datatype.TEXT: "some",
+}
+
+
+@pytest.mark.parametrize("left", NOT_ENFORCED)
+def test_a_peer_cannot_slip_in_by_normal_form_the_operand(left: str) -> None:
+    sample = SAMPLES[LEFT_OPERANDS[left].datatype]
+    policy = normalise(offer(permission(constraint(left, "eq", sample))), everything)
+    with pytest.raises(PolicyRefused) as refused:
+        read_policy(decode(policy.encoded))
+    assert (refused.value.term, refused.value.field) == (left, "rules[0].constraint.left")
+
+
+@pytest.mark.parametrize("logic", ["or", "xone"])
+def test_a_peer_cannot_slip_in_by_normal_form_a_count_under(logic: str) -> None:
+    content = agreed(offer(permission(*YEAR_2026))).content
+    count = Leaf("count", "lteq", 3, "integer").to_json()
+    changed = with_constraint(content, logic=logic, operands=[count, constraint_of(content)["operands"][0]])
+    with pytest.raises(PolicyRefused) as refused:
+        read_policy(changed)
+    assert (refused.value.term, refused.value.field) == ("count", "rules[0]")
 
 
 def test_sizes_are_bounded() -> None:
