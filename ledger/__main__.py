@@ -20,7 +20,7 @@ from ledger.leaf import chain_of, read
 from ledger.members import Registrar, UntrustedList, read_registrar
 from ledger.note import MAX_NOTE_BYTES, parse_verifier_key
 from ledger.proof import make
-from ledger.report import Report
+from ledger.report import Report, plain
 from ledger.tiles import TileReader
 from ledger.tree import (
     BadProof,
@@ -136,10 +136,10 @@ def _list(options: argparse.Namespace) -> int:
     for index, entry in enumerate(reader.entries()):
         leaf = read(entry)
         members = leaf.members
-        known = "" if leaf.known else " (unknown type)"
-        said = " ".join(str(members[name]) for name in ("dataset", "purpose", "code") if name in members)
+        shown = [str(members[name]) for name in ("dataset", "purpose", "code") if name in members]
+        said = " ".join(shown) if leaf.known else "(unknown type)"  # unknown members were not checked
         chain = chain_of(members) or "closed chain"
-        sys.stdout.write(f"{index:>8}  {leaf.kind:<13} {chain} #{members['aseq']}  {said}{known}\n")
+        sys.stdout.write(f"{index:>8}  {leaf.kind:<13} {chain} #{members['aseq']}  {said}\n")
     return VERIFIED
 
 
@@ -180,7 +180,7 @@ def _progress(done: int, total: int) -> None:
 
 
 def _complain(error: BylagError) -> None:
-    sys.stderr.write(f"error: {error}\n{error.next_step}\n")
+    sys.stderr.write(f"error: {plain(str(error))}\n{error.next_step}\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -143,11 +143,14 @@ def entry(connection: sqlite3.Connection, index: int) -> Entry:
     return Entry(LeafIndex(index), LeafHash(row[0]), row[1])
 
 
-def find(connection: sqlite3.Connection, leaf_hash: bytes) -> Entry:
-    """The leaf with this hash. Raises :class:`NoSuchLeaf`."""
-    row = connection.execute("SELECT idx, entry FROM leaf WHERE hash = ?", (leaf_hash,)).fetchone()
+def find(connection: sqlite3.Connection, chain: str, leaf_hash: bytes) -> Entry:
+    """The leaf of ``chain`` with this hash, searched from the newest back. Raises :class:`NoSuchLeaf`."""
+    row = connection.execute(
+        "SELECT idx, entry FROM leaf WHERE chain = ? AND hash = ? ORDER BY aseq DESC LIMIT 1",
+        (chain, leaf_hash),
+    ).fetchone()
     if row is None:
-        raise NoSuchLeaf(f"the log has no leaf with the hash {leaf_hash.hex()}")
+        raise NoSuchLeaf(f"the chain has no leaf with the hash {leaf_hash.hex()}")
     return Entry(LeafIndex(row[0]), LeafHash(leaf_hash), row[1])
 
 

@@ -51,12 +51,12 @@ class Step:
     def wrong(self, where: str, what: str) -> None:
         """Something contradicts: the log is not verified."""
         self.wrong_count += 1
-        self._keep(Finding(Severity.WRONG, _plain(where), _plain(what)), self.wrong_count)
+        self._keep(Finding(Severity.WRONG, plain(where), plain(what)), self.wrong_count)
 
     def open(self, where: str, what: str) -> None:
         """Something cannot be decided from what is here."""
         self.open_count += 1
-        self._keep(Finding(Severity.OPEN, _plain(where), _plain(what)), self.open_count)
+        self._keep(Finding(Severity.OPEN, plain(where), plain(what)), self.open_count)
 
     def _keep(self, finding: Finding, count: int) -> None:
         if count <= _SHOWN:
@@ -125,6 +125,6 @@ class Report:
         return "\n".join([f"{self.subject}: {verdict}", *facts, *lines])
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """What a terminal can show: anything else (control, direction-changing) as a replacement."""
     return "".join(character if character.isprintable() else "�" for character in text)

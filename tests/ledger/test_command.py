@@ -238,3 +238,13 @@ def test_the_package_imports_nothing_but_what_it_says() -> None:
     others = set(json.loads(done.stdout)) - set(sys.stdlib_module_names)
     others -= {"ledger", "cryptography", "jwt", "rfc8785"}
     assert not {name for name in others if not name.startswith("_")}
+
+
+def test_a_terminal_is_shown_no_control_characters(
+    story: Story, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = Path(shutil.copytree(story.folder / "early", tmp_path / "copy"))
+    (copy / "export.json").write_text('{"\\u001b[2J":1,"\\u001b[2J":2}')
+    status, _, err = run(capsys, "show", copy)
+    assert status == 2
+    assert "\x1b" not in err

@@ -79,11 +79,11 @@ def test_leaves_get_the_next_index_and_the_next_number_of_their_chain(connection
 
 def test_an_entry_is_found_by_index_and_by_hash(connection: sqlite3.Connection) -> None:
     place = record(connection)
-    assert log.entry(connection, place.index) == log.find(connection, place.hash)
+    assert log.entry(connection, place.index) == log.find(connection, "node", place.hash)
     assert leaf_hash(log.entry(connection, place.index).bytes) == place.hash
     for ask in (
         lambda: log.entry(connection, 99),
-        lambda: log.find(connection, b"\0" * 32),
+        lambda: log.find(connection, "node", b"\0" * 32),
         lambda: log.at(connection, "node", 99),
     ):
         with pytest.raises(NoSuchLeaf):
