@@ -174,7 +174,7 @@ def test_random_numbers_are_not_taken_for_people() -> None:
 
 def test_real_numbers_among_many_others_are_found() -> None:
     dice = random.Random(7)  # noqa: S311 - the same every time
-    numbers = []
+    numbers: list[str] = []
     while len(numbers) < 20:
         day = date(1930, 1, 1) + timedelta(days=dice.randrange(30_000))
         candidate = f"{day:%Y%m%d}{dice.randrange(10_000):04}"

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -171,11 +172,13 @@ def test_progress_is_told_and_cancelling_leaves_nothing(shelf: Shelf) -> None:
     assert {stage for stage, _, _ in told} == {"copy", "read", "index", "columns"}
     assert all(0 <= done <= total for _, done, total in told)
     for ticks in range(len(told)):
-        countdown = iter(range(ticks))
+        left = iter(range(ticks))
+
+        def cancelled(left: Iterator[int] = left) -> bool:
+            return next(left, None) is None
+
         with pytest.raises(PublishCancelled):
-            shelf.folder.draft_table(
-                source, watch=Watch(cancelled=lambda left=countdown: next(left, None) is None)
-            )
+            shelf.folder.draft_table(source, watch=Watch(cancelled=cancelled))
         assert shelf.left_behind() == []
 
 
