@@ -1,0 +1,84 @@
+"""The home folder: one process at a time, and the owner's alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from connector.store.config import BadConfig, Config, UnitEntry, read_config
+from connector.store.home import Home, HomeExposed, HomeInUse, HomeLock, HomeMissing, is_in_use
+
+CONFIG = Config(
+    space="space.example",
+    form="organisation",
+    participant="did:web:alfa.example",
+    name='Alfa "the" town \\ here',
+    kind="municipality",
+    listen="127.0.0.1:7443",
+    endpoint="",
+    controller="",
+    units=(UnitEntry("main", "Åse"),),
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home")
+    home.create()
+    home.config.write_text(CONFIG.to_toml())
+    return home
+
+
+def test_a_second_process_is_refused_and_the_lock_goes_with_the_first(home: Home) -> None:
+    script = (
+        "import sys; from pathlib import Path; from connector.store.home import Home, HomeLock\n"
+        "lock = HomeLock(Home(Path(sys.argv[1]))); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(home.folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        assert is_in_use(home)
+        with pytest.raises(HomeInUse):
+            HomeLock(home)
+        other.kill()
+    assert not is_in_use(home)
+    HomeLock(home).release()
+
+
+def test_a_home_that_others_can_read_is_refused(home: Home) -> None:
+    home.folder.chmod(0o750)
+    with pytest.raises(HomeExposed):
+        home.require()
+
+
+def test_a_folder_where_nobody_lives_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HomeMissing):
+        Home(tmp_path).require()
+
+
+def test_the_configuration_reads_back_as_written(home: Home) -> None:
+    assert read_config(home.config) == CONFIG
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "not toml =",
+        CONFIG.to_toml() + "\nlisten_adress = 'x'\n",
+        CONFIG.to_toml().replace("organisation", "club"),
+        "form = 3",
+        "\x00",
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_refused_by_name(home: Home, content: str) -> None:
+    home.config.write_text(content)
+    with pytest.raises(BadConfig):
+        read_config(home.config)
