@@ -14,6 +14,7 @@ from typing import Final
 from sqlmodel import select
 
 from connector import __version__
+from connector.exchange.disputes import Disputes
 from connector.node import Node
 from connector.peer.gate import Gate
 from connector.peer.lines import Lines
@@ -78,6 +79,7 @@ class Running:
             if node.trust.find(peer) is not None:
                 self.lines.keep(peer)
         self._tasks.append(asyncio.create_task(self._publish()))
+        self._tasks.append(asyncio.create_task(Disputes(node.ground).run()))
         self._tasks.append(asyncio.create_task(self._warm()))
 
     async def until(self, holds: Callable[[], bool], seconds: float) -> bool:

@@ -36,11 +36,12 @@ class DemoFailed(BylagError):
     default_next_step = "Look into connector.log in the homes, and report what you see."
 
 
-def main(*, once: bool, data: Path | None = None, folder: Path | None = None) -> None:
+def main(*, once: bool, data: Path | None = None, folder: Path | None = None) -> int:
     """Tell the story. With ``once`` it ends by itself; without, the data space stays up until Ctrl-C.
 
     ``data`` is a table to share instead of the demo's own. ``folder`` keeps the homes; without it
-    they lie in a temporary folder that is removed at the end.
+    they lie in a temporary folder that is removed at the end. Returns the exit status, 0; raises
+    :class:`DemoFailed` when something did not go as the story says.
     """
     console = Console(highlight=False)
     place = folder or Path(tempfile.mkdtemp(prefix="bylag-demo-"))
@@ -54,6 +55,7 @@ def main(*, once: bool, data: Path | None = None, folder: Path | None = None) ->
             story.end()
             if folder is None:
                 shutil.rmtree(place, ignore_errors=True)
+    return 0
 
 
 class _Story:

@@ -5,7 +5,7 @@ Rules that hold here (LEDGER.md section 3; the numbers are its steps):
 * 2–3. An Offer is answered by an Accept before anything is read from the source.
 * 4. A window's Commit is durable, with its guards checked in that transaction, before the Commit or
   any of its frames is handed to the transport. The next window is made meanwhile.
-* 5. At most W windows wait for a signature. One that waited T is disputed, and goes on waiting.
+* 5. At most W windows wait for a signature; one that waits too long is disputed (``disputes``).
 * 6. End comes after the last Ack and says exactly what was acknowledged; the Receipt ends it.
 * Between the check that nothing bars the agreement and the hand-over of a frame there is no await;
   one frame at a time is handed over. A bar cuts the window at the frame last taken.
@@ -61,7 +61,6 @@ class ProviderExchange:
         self._sent_all = asyncio.Event()
         self._was_cut = False
         self._last_window = self._row.window
-        self._committed_at: dict[int, float] = {}
 
     async def run(self) -> None:
         """From the Accept to the Receipt. Raises a :class:`~ledger.errors.BylagError`.
@@ -72,10 +71,8 @@ class ProviderExchange:
         try:
             async with asyncio.TaskGroup() as tasks:
                 hearing = tasks.create_task(self._hear())
-                disputes = tasks.create_task(self._dispute_what_waits())
                 await self._send_windows()
                 await hearing
-                disputes.cancel()
         except* BylagError as group:
             await self._suspend()
             raise _first(group) from None
@@ -109,7 +106,6 @@ class ProviderExchange:
                 while (window := await upcoming) is not None:
                     upcoming = asyncio.create_task(asyncio.to_thread(maker.next))
                     commit = await self._commit_when_there_is_room(window)
-                    self._committed_at[window.number] = self._ground.ambient.monotonic()
                     self._last_window = window.number
                     await self._channel.send(commit)
                     if not await self._send_frames(window, barred):
@@ -273,8 +269,6 @@ class ProviderExchange:
             self._row = custody.detached(transaction, row)
 
         await self._ground.writer.write(record)
-        for number in [number for number in self._committed_at if number <= body.window]:
-            del self._committed_at[number]
         self._settled.set()
         return body.window == self._last_window
 
@@ -331,32 +325,6 @@ class ProviderExchange:
         )
         if theirs is not None and self._terms.provider_log is not None:
             await seal(self._ground, self._channel, self._conversation, theirs)
-
-    async def _dispute_what_waits(self) -> None:
-        """Silence never proves delivery: after T without a signature the window is disputed."""
-        while True:
-            now = self._ground.ambient.monotonic()
-            for number, since in list(self._committed_at.items()):
-                if now - since >= self._terms.ack_seconds:
-                    await self._dispute(number)
-            await asyncio.sleep(min(1.0, self._terms.ack_seconds / 4))
-
-    async def _dispute(self, number: int) -> None:
-        self._committed_at.pop(number, None)
-
-        def record(transaction: Transaction) -> None:
-            window = transaction.session.get(WindowRow, (self._row.id, self._conversation.attempt, number))
-            if window is None or window.state != "open":
-                return
-            window.state = "disputed"
-            self._ground.recorder.record(
-                transaction,
-                "dispute",
-                self._conversation.scope,
-                members={"window": number, "code": "NO_ACK"},
-            )
-
-        await self._ground.writer.write(record)
 
     async def _suspend(self) -> None:
         def record(transaction: Transaction) -> None:

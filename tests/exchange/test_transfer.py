@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connector.exchange.channel import Frame, Signed
 from connector.exchange.consumer import ConsumerExchange, Wish, WrongBytes, new_exchange
+from connector.exchange.disputes import Disputes
 from connector.exchange.ground import Denied
 from connector.exchange.inbox import Delivery, read_frames
 from connector.exchange.answer import provide
+from connector.exchange.late import LateSignatures
 from connector.store.tables import ExchangeRow
 from ledger.errors import BylagError
 from tests.exchange.world import DATASET, Rule, World, pipe
@@ -187,6 +190,36 @@ async def test_a_withheld_ack_holds_back_more_than_w_windows(world: World) -> No
     attempt.consumer_end.hang_up()
     with pytest.raises(BylagError):
         await running
+
+
+async def test_a_window_that_nobody_signs_for_is_disputed_and_a_late_signature_still_counts(
+    world: World,
+) -> None:
+    world.terms = replace(world.terms, ack_seconds=1)
+    attempt = Attempt(world)
+    kept: list[Signed] = []
+
+    def withhold_acks(message: Any) -> Any:
+        if isinstance(message, Signed) and b'"type":"ack"' in message.document.payload:
+            kept.append(message)
+            attempt.consumer_end.hang_up()
+            return None
+        return message
+
+    attempt.consumer_end.tamper = withhold_acks
+    with pytest.raises(BylagError):
+        await attempt.run()
+    disputes = Disputes(world.provider.ground)
+    assert await disputes.sweep() == 0
+    world.provider.ambient.step(1_000)
+    windows = types(world.provider.leaves()).count("commit")
+    assert await disputes.sweep() == windows
+    assert await disputes.sweep() == 0
+    assert types(world.provider.leaves()).count("dispute") == windows
+    late = LateSignatures(world.provider.ground)
+    await world.provider.writer.write(lambda tx: late.take(tx, world.consumer.did, kept[0].document, {}))
+    assert stored(world.provider, attempt.exchange).window == 1
+    assert types(world.provider.leaves())[-1] == "ack"
 
 
 async def test_ending_the_agreement_in_mid_transfer_cuts_it(world: World) -> None:

@@ -22,7 +22,7 @@ from ledger.ambient import SystemAmbient
 from ledger.cosignature import Cosigner
 from ledger.document import thumbprint
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import AgreementId, DatasetId
+from ledger.names import AgreementId, DatasetId, Milliseconds
 from ledger.note import Signer
 from ledger.side import KeyChest
 from sqlmodel import SQLModel
@@ -33,6 +33,18 @@ CONSUMER = "did:web:consumer.example"
 AGREEMENT = AgreementId("agreement-1")
 DATASET = DatasetId("numbers")
 LIST = (1, "ab" * 32)
+
+
+class Clock(SystemAmbient):
+    """The system's clock, which a test may set forward."""
+
+    ahead = 0
+
+    def now(self) -> Milliseconds:
+        return Milliseconds(super().now() + self.ahead)
+
+    def step(self, milliseconds: int) -> None:
+        self.ahead += milliseconds
 
 
 class UnknownKey(BylagError):
@@ -176,7 +188,7 @@ class Party:
         return f"{self.did.rpartition(':')[2]}/log"
 
     def open(self) -> None:
-        self.ambient = SystemAmbient()
+        self.ambient = Clock()
         self.chest = KeyChest(self.folder / "side-keys.db", [b"w" * 32], self.ambient)
         self.writer = Writer(self.database)
         key = self.world.keys[self.did]
