@@ -118,6 +118,23 @@ class Notary:
         row = connection.execute("SELECT size FROM cosigned WHERE origin = ?", (origin,)).fetchone()
         return int(row[0]) if row else 0
 
+    def cosigned_note(self, connection: sqlite3.Connection, origin: str) -> bytes:
+        """A counterpart's note that this participant cosigned last, with its own signature."""
+        row = connection.execute("SELECT note FROM cosigned WHERE origin = ?", (origin,)).fetchone()
+        return bytes(row[0]) if row else b""
+
+    def signed_beyond(self, note: bytes) -> bool:
+        """Whether ``note`` is a checkpoint that this log signed for more leaves than it has.
+
+        Then the log was rolled back (LEDGER.md section 2): a claim without this log's own signature
+        shows nothing.
+        """
+        try:
+            size = open_checkpoint(note, self.key).checkpoint.size
+        except BylagError:
+            return False
+        return size > log.size(self._connection)
+
     def cosign(
         self, transaction: Transaction, theirs: VerifierKey, note: bytes, consistency: list[bytes]
     ) -> Note:

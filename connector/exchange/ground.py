@@ -190,6 +190,7 @@ class Bars:
     """
 
     def __init__(self) -> None:
+        self._everything: str | None = None
         self._codes: dict[str, str] = {}
         self._watchers: dict[str, set[asyncio.Event]] = {}
 
@@ -199,15 +200,22 @@ class Bars:
         for event in self._watchers.get(agreement, ()):
             event.set()
 
+    def stop(self, code: str) -> None:
+        """Stop every release under every agreement now: something is wrong with this side itself."""
+        self._everything = code
+        for events in self._watchers.values():
+            for event in events:
+                event.set()
+
     def code(self, agreement: str) -> str | None:
         """Why nothing may leave under ``agreement``, or None."""
-        return self._codes.get(agreement)
+        return self._everything or self._codes.get(agreement)
 
     @contextmanager
     def watch(self, agreement: str) -> Iterator[asyncio.Event]:
         """An event that is set when the agreement is barred."""
         event = asyncio.Event()
-        if agreement in self._codes:
+        if self.code(agreement) is not None:
             event.set()
         self._watchers.setdefault(agreement, set()).add(event)
         try:

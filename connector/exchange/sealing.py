@@ -36,7 +36,7 @@ from connector.store.writer import Transaction
 from ledger import log
 from ledger.canonical import JSONObject
 from ledger.checkpoint import SignedCheckpoint, open_checkpoint
-from ledger.errors import BylagError
+from ledger.errors import BylagError, ErrorKind
 from ledger.names import LeafHash, LeafIndex
 from ledger.note import VerifierKey, parse, parse_verifier_key
 from ledger.tree import BadProof, check_inclusion
@@ -44,6 +44,14 @@ from ledger.tree import BadProof, check_inclusion
 logger = logging.getLogger("bylag.seal")
 
 SEAL_SECONDS: Final = 10.0
+
+
+class RolledBack(BylagError):
+    """This participant's log is shorter than one that it signed: its store was restored from before."""
+
+    code = "ROLLED_BACK"
+    kind = ErrorKind.DAMAGED
+    default_next_step = "Stop. Restore the newest store there is; releases stay barred until the restart."
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +141,9 @@ class _Sealing:
         def record(transaction: Transaction) -> CheckpointCosigned:
             known = notary.cosigned_size(transaction.sqlite, theirs.name)
             if known not in {shown.old_size, 0}:
-                return CheckpointCosigned("", known)
+                return CheckpointCosigned(
+                    notary.cosigned_note(transaction.sqlite, theirs.name).decode(), known
+                )
             cosigned = notary.cosign(transaction, theirs, note, list(shown.proof))
             return CheckpointCosigned(bytes(cosigned).decode())
 
@@ -141,8 +151,11 @@ class _Sealing:
         return open_checkpoint(note, theirs)
 
     async def _take_cosigned(self, message: CheckpointCosigned, last: SignedCheckpoint) -> bool:
-        if not message.note:
+        if message.known_size:
             # What they cosigned last is not what we remember: show the growth from there.
+            if self._ground.notary.signed_beyond(message.note.encode()):
+                self._ground.bars.stop("ROLLED_BACK")
+                raise RolledBack("the other side holds a checkpoint that this log signed and no longer has")
             await self._show(last, message.known_size)
             return False
         note = parse(message.note.encode())

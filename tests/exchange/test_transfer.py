@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -280,3 +281,25 @@ async def test_a_replayed_request_is_refused(world: World) -> None:
 def stored(party: Any, exchange: str) -> ExchangeRow:
     with party.database.read() as session:
         return session.get_one(ExchangeRow, exchange)
+
+
+async def test_a_log_that_was_rolled_back_stops_when_the_other_side_shows_what_it_signed(
+    world: World, tmp_path: Path
+) -> None:
+    await Attempt(world).run()
+    provider = world.provider
+    provider.close()
+    saved = tmp_path / "saved"
+    shutil.copytree(provider.folder, saved)
+    provider.open_again()
+    await Attempt(world).run()
+    provider.close()
+    shutil.rmtree(provider.folder)
+    shutil.copytree(saved, provider.folder)
+    provider.open_again()
+    world.dataset.count = 3
+    await Attempt(world).run()
+    assert provider.ground.bars.code("agreement-1") == "ROLLED_BACK"
+    with pytest.raises(Denied) as denied:
+        await Attempt(world).run()
+    assert denied.value.reason == "ROLLED_BACK"

@@ -216,6 +216,11 @@ class Party:
             lists=self,
         )
 
+    def open_again(self) -> None:
+        """As after a restart, on whatever lies in the folder."""
+        self.database = Database(self.folder / "bylag.db")
+        self.open()
+
     def _begin(self, transaction: Any) -> None:
         log.start(
             transaction.sqlite,
