@@ -112,11 +112,9 @@ def connect(path: Path, *, growing: bool) -> sqlite3.Connection:
     """Open an index for reading; one that does not grow needs no lock and no look at a journal."""
     uri = f"{path.absolute().as_uri()}?mode=ro" + ("" if growing else "&immutable=1")
     try:
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA query_only=ON")
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise SnapshotDamaged("a version's index cannot be opened") from error
-    return connection
 
 
 def insert_rows(connection: sqlite3.Connection, columns: int, entries: list[Entry], before: int) -> None:

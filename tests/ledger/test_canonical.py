@@ -159,3 +159,9 @@ def test_an_object_is_asked_for_by_name() -> None:
 def test_what_has_no_canonical_form_is_an_error_of_this_house(value: object) -> None:
     with pytest.raises(MalformedJson):
         encode(value)  # type: ignore[arg-type]
+
+
+def test_a_string_that_never_ends_is_read_once() -> None:
+    """Half a megabyte of escaped quotes: linear in its length, where rescanning would take hours."""
+    with pytest.raises(MalformedJson):
+        decode(b'{"a":"' + b'\\"' * 250_000)

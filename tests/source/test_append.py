@@ -243,6 +243,7 @@ def test_an_append_that_is_killed_anywhere_is_not_there(shelf: Shelf, tmp_path: 
         assert released(shelf.folder.open(table.digest), where("id", "gt", 0)).count(b"\r\n") == 3
     assert append(shelf, table, b"id,v\n3,1\n") == Appended(3, 3)
     assert released(table) == START + b"\r\n3,1\n"
+    assert (shelf.path / table.digest / "rows").read_bytes() == released(table)
     shelf.folder.check(table.digest)
 
 

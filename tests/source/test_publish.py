@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -279,6 +280,13 @@ def test_nothing_but_a_digest_names_a_version(shelf: Shelf, name: str) -> None:
         shelf.folder.open(VersionDigest(name))
     with pytest.raises(SnapshotUnknown):
         shelf.folder.remove(VersionDigest(name))
+
+
+def test_a_version_outside_the_folder_is_out_of_reach(shelf: Shelf) -> None:
+    table = shelf.table(CSV)
+    shutil.copytree(shelf.path / table.digest, shelf.root / "elsewhere")
+    with pytest.raises(SnapshotUnknown):
+        shelf.folder.open(VersionDigest("../elsewhere"))
 
 
 def test_a_version_whose_parts_were_changed_is_damaged(shelf: Shelf) -> None:

@@ -74,6 +74,7 @@ def ids(table: TableSnapshot, selection: Selection) -> list[str]:
         ("name", "prefix", "ba", "3"),
         ("name", "prefix", "", "12345"),
         ("name", "prefix", "\U0010ffff", ""),
+        ("name", "prefix", "\ud7ff", ""),  # what follows is no character
         ("name", "gt", "b", "1345"),
         ("name", "eq", "x, y", "5"),
         ("name", "eq", "' OR 1=1 --", ""),
