@@ -2,6 +2,10 @@
 
 ``main`` is the entry point. What a command asks for is an operation (``connector.control``); what
 it prints is plain text for people, or JSON with ``--json``.
+
+``root`` has the table of commands, ``lazy`` loads one when it is called, ``options`` has the
+options that many share, ``session`` does what a command asks, ``show`` prints, ``failing`` turns
+whatever goes wrong into one line and an exit status.
 """
 
 from __future__ import annotations
@@ -9,6 +13,6 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line."""
-    from connector.cli.root import bylag  # noqa: PLC0415  # completion and --help need little
+    from connector.cli.failing import run  # noqa: PLC0415  # importing this package costs nothing
 
-    bylag(prog_name="bylag")
+    run()

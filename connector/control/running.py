@@ -39,6 +39,7 @@ class Running:
     """One participant's connector at work."""
 
     def __init__(self, node: Node) -> None:
+        node.adopt_keys()
         self.node = node
         self.lines = Lines(node.client, node.post, lambda: node.trust, node.take_list)
         self.server: Server | None = None

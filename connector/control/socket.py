@@ -39,6 +39,17 @@ class NotRunning(BylagError):
     default_next_step = "Start it with `bylag serve`, or stop what holds the home without serving it."
 
 
+class ConnectorStopped(BylagError):
+    """The connector stopped while it worked on the request: what came of that, its store knows.
+
+    No :class:`NotRunning`: whoever asks must not ask for the same thing a second time unawares.
+    """
+
+    code = "CONNECTOR_STOPPED"
+    kind = ErrorKind.UNAVAILABLE
+    default_next_step = "Start it again, and look how far it came; a fetch that broke off can be resumed."
+
+
 class FromConnector(BylagError):
     """The connector that runs answered with an error."""
 
@@ -99,7 +110,10 @@ class ControlServer:
 
 
 async def ask(home: Home, name: str, arguments: JSONObject, report: Report) -> JSON:
-    """Ask the connector that runs on ``home``. Raises :class:`NotRunning` or :class:`FromConnector`."""
+    """Ask the connector that runs on ``home``.
+
+    Raises :class:`NotRunning`, :class:`ConnectorStopped` or :class:`FromConnector`.
+    """
     try:
         with _short(home.control_socket) as path:
             reader, writer = await asyncio.open_unix_connection(path, limit=MAX_LINE_BYTES)
@@ -117,9 +131,11 @@ async def ask(home: Home, name: str, arguments: JSONObject, report: Report) -> J
             else:
                 result: JSON = answer["result"]
                 return result
+    except ConnectionError as error:
+        raise ConnectorStopped("the connector stopped before it answered") from error
     finally:
         writer.close()
-    raise NotRunning("the connector stopped before it answered")
+    raise ConnectorStopped("the connector stopped before it answered")
 
 
 def error_to_json(error: BylagError) -> JSONObject:

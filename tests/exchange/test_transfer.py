@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from connector.exchange.answer import provide
 from connector.exchange.channel import Frame, Signed
 from connector.exchange.consumer import ConsumerExchange, Wish, WrongBytes, new_exchange
 from connector.exchange.disputes import Disputes
 from connector.exchange.ground import Denied
 from connector.exchange.inbox import Delivery, read_frames
-from connector.exchange.answer import provide
 from connector.exchange.late import LateSignatures
 from connector.store.tables import ExchangeRow
 from ledger.errors import BylagError

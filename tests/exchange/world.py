@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlmodel import SQLModel
 
 from connector.audit.notary import Notary
 from connector.audit.recorder import Recorder
@@ -25,7 +27,6 @@ from ledger.errors import BylagError, ErrorKind
 from ledger.names import AgreementId, DatasetId, Milliseconds
 from ledger.note import Signer
 from ledger.side import KeyChest
-from sqlmodel import SQLModel
 
 SPACE = "space.example"
 PROVIDER = "did:web:provider.example"
@@ -287,8 +288,6 @@ class Party:
         return Cosigner(f"{log_name}/witness", self.world.keys[participant]).key
 
     def leaves(self) -> list[dict[str, Any]]:
-        import json
-
         with self.database.read_sqlite() as connection:
             return [json.loads(entry.bytes) for entry in log.entries(connection)]
 

@@ -52,4 +52,4 @@ def test_a_store_of_a_newer_form_is_refused(tmp_path: Path) -> None:
 
 def _table(found: tuple[object, ...]) -> str:
     subject = found[1]
-    return getattr(subject, "name", "") if found[0] == "remove_table" else getattr(subject, "table").name
+    return getattr(subject, "name", "") if found[0] == "remove_table" else subject.table.name

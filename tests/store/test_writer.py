@@ -46,7 +46,9 @@ def texts(database: Database) -> list[str]:
         return [text for (text,) in connection.execute("SELECT text FROM note ORDER BY id")]
 
 
-async def test_a_job_is_answered_when_another_connection_can_see_it(database: Database, writer: Writer) -> None:
+async def test_a_job_is_answered_when_another_connection_can_see_it(
+    database: Database, writer: Writer
+) -> None:
     await writer.write(put("one"))
     assert texts(database) == ["one"]
 
@@ -64,14 +66,18 @@ async def test_a_job_that_raises_is_undone_alone(database: Database, writer: Wri
     assert texts(database) == ["one", "three"]
 
 
-async def test_jobs_that_arrive_during_a_commit_share_the_next_one(database: Database, writer: Writer) -> None:
+async def test_jobs_that_arrive_during_a_commit_share_the_next_one(
+    database: Database, writer: Writer
+) -> None:
     with gathered(writer):
         waiting = [writer.submit(put(str(number))) for number in range(50)]
     assert [future.result() for future in waiting] == list(range(1, 51))
     assert texts(database) == [str(number) for number in range(50)]
 
 
-async def test_a_guard_in_a_later_job_sees_what_an_earlier_one_of_the_batch_wrote(writer: Writer) -> None:
+async def test_a_guard_in_a_later_job_sees_what_an_earlier_one_of_the_batch_wrote(
+    writer: Writer,
+) -> None:
     def count(transaction: Transaction) -> int:
         return int(transaction.sqlite.execute("SELECT count(*) FROM note").fetchone()[0])
 

@@ -1,5 +1,5 @@
 """Everything a command can ask of a connector, a file a group. Importing this fills the table."""
 
-from connector.control.operations import catalog, contract, exchange, guests, ledger, membership, status
+from connector.control.operations import catalog, contract, exchange, guests, keys, ledger, membership, status
 
-__all__ = ["catalog", "contract", "exchange", "guests", "ledger", "membership", "status"]
+__all__ = ["catalog", "contract", "exchange", "guests", "keys", "ledger", "membership", "status"]

@@ -3,52 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 from connector.audit.scope import Scope
-from connector.catalog.dataset import Dataset, Entry, dataset_id, licence_address
+from connector.catalog.dataset import MAX_KEYWORDS, Dataset, Entry, dataset_id, licence_address
 from connector.catalog.dcat import catalogue
 from connector.catalog.listing import decode_entry, decode_page
-from connector.catalog.stored import StoredCatalog, put_offer, put_version
+from connector.catalog.stored import NoSuchDataset, StoredCatalog, put_offer, put_version
 from connector.catalog.suspicion import check_declared, look
 from connector.contract.liability import LiabilityTerms
-from connector.contract.offer import Approval, Offer
+from connector.contract.offer import Approval, Offer, decode_offer
 from connector.contract.terms import FREE, NO_PROSE, Period, References, Terms, VersionRule
 from connector.control.operation import Asked, operation
 from connector.control.purpose import purpose
 from connector.node import Node
 from connector.policy.parse import normalise
+from connector.source.delimited import DELIMITERS
 from connector.source.draft import Draft, TableOptions
+from connector.source.lines import Watch
 from connector.source.manifest import Form
-from connector.source.schema import Role, SchemaReference
+from connector.source.schema import ColumnType, Role, SchemaReference
+from connector.store.tables import OfferRow
 from connector.store.writer import Transaction
 from ledger.ambient import fresh_id
 from ledger.canonical import JSON, JSONObject, encode
+from ledger.errors import BylagError, ErrorKind
 from ledger.fields import Fields
-from ledger.names import Milliseconds, OfferId, ParticipantId, UnitId, VersionDigest
+from ledger.names import DatasetId, Milliseconds, OfferId, ParticipantId, UnitId, VersionDigest
 
 DAY_MS: Final = 24 * 3600 * 1000
 DEFAULT_DAYS: Final = 365
 DEFAULT_PURPOSE: Final = "PublicBenefit"
 
 
+class NoOffer(BylagError):
+    """No open offer of that id."""
+
+    code = "NO_OFFER"
+    kind = ErrorKind.NOT_FOUND
+    default_next_step = "Look at the offers: `bylag dataset DATASET`, with --peer for another's."
+
+
 @operation("publish")
 async def publish(asked: Asked) -> JSON:
-    """Publish a file as a dataset, or as a new version of one, with an offer."""
+    """Publish a file as a dataset, or as a new version of one, with an offer.
+
+    What is not said of a dataset that is published already stays as it is.
+    """
     fields = asked.arguments
     node = asked.running.node
     path = Path(fields.text("file", limit=4096))
     roles = _roles(fields)
-    raw = fields.boolean("raw")
-    options = TableOptions(append_only=fields.boolean("append_only"))
+    raw = fields.boolean("raw") if fields.has("raw") else False
+    options = _table_options(fields)
     reference = fields.maybe_text("schema")
     wanted = _Wanted(fields, node)
     fields.finish()
-    draft = await asyncio.to_thread(_draft, node, path, raw, options, asked)
+    watch = _watch(asked, path.name)
+    draft = await asyncio.to_thread(_draft, node, path, wanted.media_type if raw else None, options, watch)
     with draft:
         if draft.schema is not None:
+            roles = {**wanted.earlier_roles(draft.schema.names), **roles}
             check_declared(look(draft.schema, draft.sample), roles)
         about = wanted.dataset(roles, raw)
         schema = SchemaReference(reference) if reference else None
@@ -80,6 +97,26 @@ async def append(asked: Asked) -> JSON:
         )
     )
     return {"dataset": name, "version": entry.newest.digest, "position": added.position}
+
+
+@operation("retract-offer")
+async def retract_offer(asked: Asked) -> JSON:
+    """Take an offer out of the catalogue; agreements made on it stay in force."""
+    name = OfferId(asked.arguments.text("offer", limit=128))
+    asked.arguments.finish()
+    node = asked.running.node
+
+    def retract(transaction: Transaction) -> JSONObject:
+        row = transaction.session.get(OfferRow, name)
+        if row is None or not row.active:
+            raise NoOffer("there is no such open offer", field="offer")
+        row.active = False
+        offer = decode_offer(row.document)
+        members: JSONObject = {"dataset": row.dataset, "offering": name, "code": "OFFER_WITHDRAWN"}
+        node.recorder.record(transaction, "publication", Scope(unit=offer.unit), members=members)
+        return {"offer": name, "dataset": row.dataset, "open": False}
+
+    return await node.writer.write(retract)
 
 
 @operation("catalog")
@@ -117,19 +154,24 @@ async def dataset(asked: Asked) -> JSON:
 
 
 class _Wanted:
-    """What the publisher says of the dataset and its offer."""
+    """What the publisher says of the dataset and its offer; what is not said stays as it was."""
 
     def __init__(self, fields: Fields, node: Node) -> None:
         self._node = node
         self.id = dataset_id(fields.text("dataset"))
-        self.title = fields.maybe_text("title", limit=300) or str(self.id)
-        self.description = fields.maybe_text("description", limit=5000) or self.title
-        self.language = fields.maybe_text("language") or "en"
+        self._entry = _published(node, self.id)
+        before = self._entry.dataset if self._entry is not None else None
+        self.title = fields.maybe_text("title", limit=300) or (before.title if before else str(self.id))
+        described = fields.maybe_text("description", limit=5000)
+        self.description = described or (before.description if before else self.title)
+        self.language = fields.maybe_text("language") or (before.language if before else "en")
         licence = fields.maybe_text("licence")
-        self.licence = licence_address(licence) if licence is not None else None
-        self.keywords = fields.texts("keywords", limit=40) if fields.has("keywords") else ()
-        self.themes = fields.texts("themes", limit=13) if fields.has("themes") else ()
-        self.unit = UnitId(fields.maybe_text("unit") or _first_unit(node))
+        earlier_licence = before.licence if before else None
+        self.licence = licence_address(licence) if licence is not None else earlier_licence
+        self.keywords = _texts(fields, "keywords", before.keywords if before else ())
+        self.themes = _texts(fields, "themes", before.themes if before else ())
+        unit = fields.maybe_text("unit")
+        self.unit = UnitId(unit) if unit else (before.unit if before else UnitId(_first_unit(node)))
         self.media_type = fields.maybe_text("media_type") or "application/octet-stream"
         self.purpose = purpose(fields.maybe_text("purpose") or DEFAULT_PURPOSE)
         self.days = fields.maybe_integer("days", least=1, most=36_500) or DEFAULT_DAYS
@@ -138,6 +180,15 @@ class _Wanted:
         self.policy = _object(fields, "policy")
         self.windows = fields.maybe_integer("windows", least=1, most=64) or 4
         self.ack_seconds = fields.maybe_integer("ack_seconds", least=1, most=3600) or 60
+        self.is_offered = self._entry is not None and bool(self._entry.offers)
+
+    def earlier_roles(self, names: Collection[str]) -> dict[str, Role]:
+        """What columns of these names were declared to be in the version before."""
+        schema = self._entry.newest.manifest.schema if self._entry is not None else None
+        columns = schema.columns if schema is not None else ()
+        return {
+            column.name: column.role for column in columns if column.role is not None and column.name in names
+        }
 
     def dataset(self, roles: Mapping[str, Role], raw: bool) -> Dataset:
         """The dataset as it will stand in the catalogue."""
@@ -152,8 +203,8 @@ class _Wanted:
             licence=self.licence,
             form=Form.FILE if raw else Form.TABLE,
             about_people=bool(personal),
-            keywords=tuple(self.keywords),
-            themes=tuple(self.themes),
+            keywords=self.keywords,
+            themes=self.themes,
         )
 
     def offer(self) -> Offer:
@@ -205,9 +256,7 @@ class _Wanted:
 
 async def _store(asked: Asked, about: Dataset, digest: VersionDigest, wanted: _Wanted) -> JSON:
     node = asked.running.node
-    known = StoredCatalog(node.database, node.snapshots)
-    has_offer = any(entry.offers for entry in known.entries() if entry.dataset.id == about.id)
-    offer = None if has_offer and wanted.policy is None else wanted.offer()
+    offer = None if wanted.is_offered and wanted.policy is None else wanted.offer()
 
     def store(transaction: Transaction) -> int:
         now = node.ambient.now()
@@ -220,23 +269,61 @@ async def _store(asked: Asked, about: Dataset, digest: VersionDigest, wanted: _W
         return number
 
     number = await node.writer.write(store)
-    entry: Entry = known.entry(about.id)
+    entry = StoredCatalog(node.database, node.snapshots).entry(about.id)
     return {**entry.to_json(), "number": number}
 
 
-def _draft(node: Node, path: Path, raw: bool, options: TableOptions, asked: Asked) -> Draft:
-    asked.report(f"reading {path.name}", 0, None)
-    if raw:
-        return node.snapshots.draft_file(path)
-    return node.snapshots.draft_table(path, options)
+def _published(node: Node, name: DatasetId) -> Entry | None:
+    try:
+        return StoredCatalog(node.database, node.snapshots).entry(name)
+    except NoSuchDataset:
+        return None
+
+
+def _draft(node: Node, path: Path, raw: str | None, options: TableOptions, watch: Watch) -> Draft:
+    """Copy the file and, unless ``raw`` is a plain file's media type, read it through."""
+    if raw is not None:
+        return node.snapshots.draft_file(path, raw, watch=watch)
+    return node.snapshots.draft_table(path, options, watch)
+
+
+def _watch(asked: Asked, name: str) -> Watch:
+    """Reports from the thread that reads to the loop that the command listens on."""
+    loop = asyncio.get_running_loop()
+
+    def progress(stage: str, done: int, total: int) -> None:
+        loop.call_soon_threadsafe(asked.report, f"{stage} {name}", done, total)
+
+    return Watch(progress)
+
+
+def _table_options(fields: Fields) -> TableOptions:
+    delimiter = fields.any("delimiter") if fields.has("delimiter") else None
+    if delimiter is not None and delimiter not in DELIMITERS:
+        raise fields.wrong("delimiter", "must be a comma, semicolon, tab or bar")
+    kinds = _choices(fields, "types", [kind.value for kind in ColumnType])
+    return TableOptions(
+        delimiter=str(delimiter) if delimiter is not None else None,
+        header=fields.boolean("header") if fields.has("header") else None,
+        append_only=fields.boolean("append_only") if fields.has("append_only") else False,
+        types={name: ColumnType(kind) for name, kind in kinds.items()},
+    )
 
 
 def _roles(fields: Fields) -> dict[str, Role]:
-    value = fields.any("columns") if fields.has("columns") else {}
-    if not isinstance(value, dict):
-        raise fields.wrong("columns", "must be an object of column names and roles")
-    named = Fields(value, "columns")
-    return {name: Role(named.choice(name, [role.value for role in Role])) for name in value}
+    declared = _choices(fields, "columns", [role.value for role in Role])
+    return {name: Role(role) for name, role in declared.items()}
+
+
+def _choices(fields: Fields, name: str, choices: Collection[str]) -> dict[str, str]:
+    """An object that says one of ``choices`` of each column that it names."""
+    said = _object(fields, name) or {}
+    named = Fields(said, name)
+    return {column: named.choice(column, choices) for column in said}
+
+
+def _texts(fields: Fields, name: str, earlier: tuple[str, ...]) -> tuple[str, ...]:
+    return fields.texts(name, limit=MAX_KEYWORDS) if fields.has(name) else earlier
 
 
 def _approval(fields: Fields) -> Approval:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from sqlmodel import col, select
@@ -12,26 +13,24 @@ from connector.catalog.listing import decode_entry
 from connector.catalog.stored import StoredCatalog
 from connector.contract.agreement import decode_agreement
 from connector.contract.desk import NoSuchAgreement, Standing
+from connector.contract.liability import Role
 from connector.contract.messages import TERMINATION_CODES
 from connector.contract.offer import Offer, read_offer
 from connector.contract.states import State
+from connector.contract.terms import Period
 from connector.control.operation import Asked, operation
+from connector.control.operations.catalog import NoOffer
+from connector.control.purpose import purpose
+from connector.policy.parse import normalise
 from connector.store.tables import AgreementRow
 from ledger.canonical import JSON, JSONObject
 from ledger.errors import BylagError, ErrorKind
 from ledger.fields import Fields
-from ledger.names import AgreementId, NegotiationId, ParticipantId, UnitId
+from ledger.names import AgreementId, Milliseconds, NegotiationId, ParticipantId, UnitId
 
 WAIT_SECONDS: Final = 20
+DAY_MS: Final = 24 * 3600 * 1000
 _SETTLED: Final = (State.FINALIZED, State.TERMINATED)
-
-
-class NoOffer(BylagError):
-    """The dataset is not offered under that name."""
-
-    code = "NO_OFFER"
-    kind = ErrorKind.NOT_FOUND
-    default_next_step = "Look at the peer's catalogue: `bylag catalog PEER`."
 
 
 class NotThere(BylagError):
@@ -40,6 +39,13 @@ class NotThere(BylagError):
     code = "NOT_THERE"
     kind = ErrorKind.UNAVAILABLE
     default_next_step = "See with `bylag doctor` whether the peer can be reached, and wait longer."
+
+
+class SameTerms(BylagError):
+    """A counter-offer that changes nothing."""
+
+    code = "SAME_TERMS"
+    default_next_step = "Name another purpose, period or policy, or approve what lies on the table."
 
 
 @operation("negotiate")
@@ -122,10 +128,41 @@ async def approve(asked: Asked) -> JSON:
     number, unit, beside = _negotiation(fields), _unit(fields), _beside(fields)
     fields.finish()
     running = asked.running
+    unit = unit or _offered_by(asked, running.node.desk.get(number))
     standing = await running.node.desk.approve(number, unit=unit, beside=beside)
     running.lines.keep(standing.peer)
     await running.until(lambda: running.node.desk.get(number).negotiation.state in _SETTLED, WAIT_SECONDS)
     return described(running.node.desk.get(number))
+
+
+@operation("counter")
+async def counter(asked: Asked) -> JSON:
+    """Put other terms on the table: another purpose, period or policy; the rest stays."""
+    fields = asked.arguments
+    number, unit, beside = _negotiation(fields), _unit(fields), _beside(fields)
+    named, days = fields.maybe_text("purpose"), fields.maybe_integer("days", least=1, most=36_500)
+    policy = fields.any("policy") if fields.has("policy") else None
+    fields.finish()
+    node = asked.running.node
+    standing = node.desk.get(number)
+    before = standing.negotiation.proposal
+    terms = before.terms
+    if named is not None:
+        terms = replace(terms, purpose=purpose(named))
+    if days is not None:
+        now = node.ambient.now()
+        terms = replace(terms, period=Period(now, Milliseconds(now + days * DAY_MS)))
+    if policy is not None:
+        if not isinstance(policy, dict):
+            raise fields.wrong("policy", "must be an object")
+        normal = normalise(policy)
+        terms = replace(terms, policy=normal.content, policy_digest=normal.digest)
+    if terms == before.terms:
+        raise SameTerms("these are the terms that lie on the table", field="terms")
+    unit = unit or _offered_by(asked, standing)
+    said = await node.desk.counter(number, replace(before, terms=terms), unit=unit, beside=beside)
+    asked.running.lines.keep(said.peer)
+    return described(said)
 
 
 @operation("terminate-negotiation")
@@ -228,6 +265,14 @@ def _summary(row: AgreementRow) -> JSONObject:
         "ended": row.ended,
         "code": row.end_code,
     }
+
+
+def _offered_by(asked: Asked, standing: Standing) -> UnitId | None:
+    """The unit that made the offer, where this side did."""
+    if standing.role is not Role.PROVIDER:
+        return None
+    offer = asked.running.node.offer(standing.negotiation.proposal)
+    return offer.unit if offer is not None else None
 
 
 def _negotiation(fields: Fields) -> NegotiationId:

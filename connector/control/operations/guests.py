@@ -8,13 +8,14 @@ from connector.control.operation import Asked, operation
 from connector.identity.certificate import read_leaf
 from connector.identity.credential import read_credential
 from connector.identity.enrolment import Admission
-from connector.identity.guest import answer, read_guest_request, vouch
-from connector.identity.peer import Assurance
+from connector.identity.guest import GuestAnswer, answer, read_guest_request, renew, vouch
+from connector.identity.peer import Assurance, Limit
 from connector.identity.public import thumbprint
+from connector.node import Node
 from connector.store.tables import GuestRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSON, encode
-from ledger.document import from_base64url, to_base64url
+from ledger.document import SignedDocument, from_base64url, to_base64url
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import ParticipantId, UnitId
 
@@ -46,9 +47,7 @@ async def vouch_for(asked: Asked) -> JSON:
         unit=UnitId(unit) if unit else None,
     )
     credential = read_credential(signed)
-    chain = tuple(node.trust.signed(number) for number in range(1, node.trust.number + 1))
-    given = answer(signed, node.issuer, Admission(node.trust.first, chain), node.ambient)
-    read_leaf(given.certificate)
+    given = _answer(node, signed)
 
     def store(transaction: Transaction) -> None:
         transaction.session.add(
@@ -61,6 +60,32 @@ async def vouch_for(asked: Asked) -> JSON:
                 status="active",
             )
         )
+
+    await node.writer.write(store)
+    node.guests.add(credential)
+    return {
+        "handle": credential.handle,
+        "expires": credential.expires,
+        "answer": to_base64url(given.to_bytes()),
+    }
+
+
+@operation("renew-guest")
+async def renew_guest(asked: Asked) -> JSON:
+    """Vouch for the same keys for longer; gives the answer, with a fresh certificate."""
+    handle = ParticipantId(asked.arguments.text("handle"))
+    asked.arguments.finish()
+    node = asked.running.node
+    held = node.guests.find(handle)
+    if held is None or node.guests.limit(handle, node.ambient.now()) is Limit.VOUCHING_ENDED:
+        raise NoSuchGuest("no such guest", field="handle")
+    signed = renew(held, node.ring, node.ambient)
+    credential = read_credential(signed)
+    given = _answer(node, signed)
+
+    def store(transaction: Transaction) -> None:
+        row = transaction.session.get_one(GuestRow, handle)
+        row.credential, row.not_after = encode(signed.to_json()), credential.expires
 
     await node.writer.write(store)
     node.guests.add(credential)
@@ -95,3 +120,11 @@ async def end_guest(asked: Asked) -> JSON:
     await asked.running.node.writer.write(end)
     asked.running.node.guests.end(handle)
     return {"handle": handle, "status": "ended"}
+
+
+def _answer(node: Node, signed: SignedDocument) -> GuestAnswer:
+    """The credential with a certificate and the membership chain, as the guest takes it."""
+    chain = tuple(node.trust.signed(number) for number in range(1, node.trust.number + 1))
+    given = answer(signed, node.issuer, Admission(node.trust.first, chain), node.ambient)
+    read_leaf(given.certificate)
+    return given

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from connector.control.operation import Asked, operation
-from connector.identity.enrolment import read_admission
+from connector.identity.enrolment import MAX_ADMISSION, read_admission
 from connector.identity.membership import read_signed_list
-from ledger.canonical import JSON
+from ledger.canonical import JSON, decode_object
 from ledger.document import from_base64url
 from ledger.names import ParticipantId
 
@@ -40,7 +40,7 @@ async def members(asked: Asked) -> JSON:
 async def update_list(asked: Asked) -> JSON:
     """Take newer membership lists: from a peer, or out of a file that the registrar wrote."""
     fields = asked.arguments
-    peer, given = fields.maybe_text("peer"), fields.maybe_text("file", limit=64 << 20)
+    peer, given = fields.maybe_text("peer"), fields.maybe_text("file", limit=2 * MAX_ADMISSION)
     fields.finish()
     node = asked.running.node
     before = node.trust.number
@@ -48,7 +48,10 @@ async def update_list(asked: Asked) -> JSON:
         await asked.running.lines.catch_up(ParticipantId(peer))
     if given is not None:
         data = from_base64url(given)
-        chain = read_admission(data).chain if b'"admission"' in data[:200] else (read_signed_list(data),)
-        for signed in chain[node.trust.number :] if len(chain) > 1 else chain:
+        if decode_object(data, max_bytes=MAX_ADMISSION).get("type") == "admission":
+            chain = read_admission(data).chain[before:]
+        else:
+            chain = (read_signed_list(data),)
+        for signed in chain:
             await node.take_list(signed)
     return {"before": before, "number": node.trust.number, "expires": node.trust.current.expires}

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import stat
 from typing import Final
 
 from sqlmodel import func, select
 
 from connector.control.operation import Asked, operation
-from connector.identity.expiry import Expiry
+from connector.identity.certificate import read_leaf
+from connector.identity.credential import read_credential
+from connector.identity.expiry import Expiry, warning
+from connector.node import Node
 from connector.store import outbox
 from connector.store.tables import AgreementRow, DatasetRow, NoticeRow
 from ledger import log
 from ledger.canonical import JSON, JSONObject
 from ledger.errors import BylagError
 from ledger.leaf import read
-from ledger.names import ParticipantId
+from ledger.names import Milliseconds, ParticipantId
 
 LITTLE_SPACE: Final = 1 << 30
 
@@ -36,7 +40,7 @@ async def status(asked: Asked) -> JSON:
     with node.database.read_sqlite() as connection:
         size = log.size(connection)
     last = node.notary.last
-    warnings: list[JSON] = [_expiry(expiry) for expiry in node.trust.expiring(now, _listed(asked))]
+    warnings: list[JSON] = [_expiry(expiry) for expiry in _expiring(node, now)]
     return {
         "participant": node.me,
         "space": node.space,
@@ -59,10 +63,10 @@ async def status(asked: Asked) -> JSON:
 
 @operation("doctor")
 async def doctor(asked: Asked) -> JSON:
-    """Look at clock, disk, keys, list, log and lines; for each what was found and what to do."""
+    """Look at clock, disk, port, keys, list, log and lines; for each what was found and what to do."""
     asked.arguments.finish()
     checks: list[JSON] = []
-    for check in (_clock, _disk, _folder, _list, _log, _store):
+    for check in (_clock, _disk, _folder, _port, _keys, _list, _expiries, _log, _store):
         checks.append(check(asked))
     checks.extend([await _peer(asked, peer) for peer in _peers(asked)])
     return {"healthy": all(isinstance(found, dict) and found["ok"] for found in checks), "checks": checks}
@@ -108,6 +112,65 @@ def _folder(asked: Asked) -> JSONObject:
     )
 
 
+def _port(asked: Asked) -> JSONObject:
+    running, listen = asked.running, asked.running.node.config.listen
+    if running.port is not None:
+        return _found("port", True, f"listening on port {running.port}")
+    if not listen:
+        return _found("port", True, "none is needed: what peers send comes on lines that this side opens")
+    host, _, port = listen.rpartition(":")
+    try:
+        with socket.create_server((host.strip("[]"), int(port)), family=_family(host)):
+            return _found("port", True, f"not listening now; {listen} is free")
+    except OSError as error:
+        return _found(
+            "port",
+            False,
+            f"{listen} cannot be listened on: {error.strerror}",
+            "Stop what listens there, or change `listen` in connector.toml.",
+        )
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+
+
+def _keys(asked: Asked) -> JSONObject:
+    node = asked.running.node
+    waiting = [job.value for job in node.ring.jobs if node.ring.next(job) is not None]
+    if node.config.is_guest:
+        return _found("keys", True, "the controller vouches for them")
+    entry = node.trust.organisation(node.me)
+    now = node.ambient.now()
+    for job in node.ring.jobs:
+        listed = entry.find_key(node.ring.thumbprint(job))
+        if listed is None or not listed.is_live(now):
+            return _found(
+                "keys",
+                False,
+                f"the membership list does not name the {job} key as valid now",
+                "Make a new one with `bylag keys rotate`, or ask the registrar to admit you again.",
+            )
+    return _found("keys", True, f"listed; next keys wait for: {', '.join(waiting)}" if waiting else "listed")
+
+
+def _expiries(asked: Asked) -> JSONObject:
+    node = asked.running.node
+    warnings = _expiring(node, node.ambient.now())
+    urgent = [each for each in warnings if each.days <= 1]
+    if urgent:
+        named = ", ".join(f"{each.what} of {each.whom}" for each in urgent)
+        return _found(
+            "expiries",
+            False,
+            f"expired, or within a day: {named}",
+            "Take a newer list (`bylag members update`), rotate the key (`bylag keys rotate`), or ask "
+            "your controller to vouch again.",
+        )
+    soon = ", ".join(f"{each.what} within {each.days} days" for each in warnings)
+    return _found("expiries", True, soon or "nothing soon")
+
+
 def _list(asked: Asked) -> JSONObject:
     node = asked.running.node
     try:
@@ -151,9 +214,17 @@ async def _peer(asked: Asked, peer: ParticipantId) -> JSONObject:
     return _found(name, True, "answers")
 
 
-def _listed(asked: Asked) -> ParticipantId | None:
-    node = asked.running.node
-    return None if node.config.is_guest else node.me
+def _expiring(node: Node, now: Milliseconds) -> list[Expiry]:
+    """What of this participant's is about to expire: the list, own keys, and who is vouched for."""
+    if not node.config.is_guest:
+        return [*node.trust.expiring(now, node.me), *node.guests.expiring(now)]
+    credential = read_credential(node.guest_answer.credential)
+    shown = read_leaf(node.guest_answer.certificate)
+    own = (
+        warning("credential", node.me, credential.issued, credential.expires, now),
+        warning("certificate", node.me, shown.not_before, shown.not_after, now),
+    )
+    return [*node.trust.expiring(now, node.me), *(each for each in own if each is not None)]
 
 
 def _expiry(expiry: Expiry) -> JSONObject:

@@ -1,0 +1,145 @@
+"""``bylag fetch``, ``deliveries`` and ``use``: from the provider into the inbox, and out of it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from connector.cli import show
+from connector.cli.options import PATH, on_home, without_none
+from connector.cli.selecting import CONDITION, ORDER
+from connector.cli.session import Session
+from ledger.canonical import JSONObject
+
+
+@click.command()
+@click.argument("agreement", required=False)
+@click.option("--resume", metavar="EXCHANGE", help="Go on with an exchange that broke, where it stands.")
+@click.option("--purpose", help="The agreement's purpose or a narrower one; default: the agreement's.")
+@click.option("--version", metavar="NAME", help="This version of the dataset; default: the newest.")
+@click.option("--columns", help="Only these columns, separated by commas.")
+@click.option("--where", type=CONDITION, multiple=True, help="Only rows like 'column op value'; repeatable.")
+@click.option(
+    "--order", type=ORDER, multiple=True, help="Sort by a column, or -column downwards; repeatable."
+)
+@click.option("--limit", type=click.IntRange(0), help="At most so many rows.")
+@on_home
+def fetch(
+    session: Session,
+    agreement: str | None,
+    resume: str | None,
+    columns: str | None,
+    where: tuple[JSONObject, ...],
+    order: tuple[JSONObject, ...],
+    limit: int | None,
+    **said: Any,
+) -> None:
+    """Fetch the dataset of AGREEMENT into the inbox, whole or in part.
+
+    What arrives is stored, synced and signed for, window by window. A fetch that breaks can be gone
+    on with: the exchange's id is in `bylag deliveries`.
+
+    In --where, op is one of = != < <= > >= prefix in between null; values of `in` and `between`
+    stand between commas, and a value with spaces needs no quotes of its own.
+
+    \b
+    Examples:
+      bylag fetch 9c41…
+      bylag fetch 9c41… --columns garage,vehicles --where 'vehicles > 100' --order -vehicles --limit 10
+      bylag fetch --resume 51d0…
+    """
+    if (agreement is None) == (resume is None):
+        raise click.UsageError("name an AGREEMENT to fetch under, or an exchange to --resume")
+    selection = without_none(
+        columns=[name.strip() for name in columns.split(",")] if columns is not None else None,
+        where=list(where) or None,
+        order=list(order) or None,
+        limit=limit,
+    )
+    if resume is not None:
+        if selection or any(value is not None for value in said.values()):
+            raise click.UsageError("--resume goes on with what was asked for; it takes no other choice")
+        result = session.ask("resume", exchange=resume)
+    else:
+        arguments = without_none(agreement=agreement, **said)
+        if selection:
+            arguments["selection"] = selection
+        result = session.ask("fetch", **arguments)
+    session.print(result, _say_fetched)
+
+
+@click.command()
+@on_home
+def deliveries(session: Session) -> None:
+    """List what was received, or is being received, the newest first."""
+    session.print(session.ask("deliveries"), _say_deliveries)
+
+
+@click.command()
+@click.argument("delivery")
+@click.option("--purpose", required=True, help="What for: the agreement's purpose or a narrower one.")
+@click.option("--out", type=PATH, help="Write it here: recorded as beyond the connector's control.")
+@on_home
+def use(session: Session, delivery: str, purpose: str, out: Path | None) -> None:
+    """Use a delivery for a purpose: the policy decides, the ledger records, then it is handed out.
+
+    A small one is printed, a larger one needs --out. A file that is there is not overwritten.
+
+    \b
+    Examples:
+      bylag use 51d0… --purpose PublicBenefit
+      bylag use 51d0… --purpose PublicBenefit --out parking.csv
+    """
+    arguments = without_none(delivery=delivery, purpose=purpose, out=str(out) if out else None)
+    session.print(session.ask("use", **arguments), _say_used)
+
+
+def _say_fetched(result: Any) -> None:
+    show.pairs(
+        [
+            ("delivery", result["exchange"]),
+            ("state", result["state"]),
+            ("from", result["peer"]),
+            ("dataset", result["dataset"]),
+            ("rows", result["rows"]),
+            ("size", show.size(result["bytes"])),
+            ("windows", result["windows"]),
+            ("digest", result["digest"]),
+        ]
+    )
+    show.note(f"Next: `bylag use {result['exchange']} --purpose {show.short(result['purpose'])} --out FILE`.")
+
+
+def _say_deliveries(deliveries: Any) -> None:
+    show.table(
+        ("delivery", "state", "from", "dataset", "purpose", "rows", "size", "windows"),
+        [
+            (
+                each["exchange"],
+                each["state"],
+                each["peer"],
+                each["dataset"],
+                show.short(each["purpose"]),
+                each["rows"],
+                show.size(each["bytes"]),
+                each["windows"],
+            )
+            for each in deliveries
+        ],
+        empty="Nothing was received yet. Fetch something: `bylag fetch AGREEMENT`.",
+    )
+
+
+def _say_used(result: Any) -> None:
+    if "out" in result:
+        show.write(
+            f"{result['rows']} rows, {show.size(result['bytes'])}, written to {show.clean(result['out'])}."
+        )
+        show.note("Recorded as taken out: what happens to the file is beyond the connector's control.")
+        return
+    text = result["text"]
+    # On a terminal data must not drive it; through a pipe it goes as it is.
+    click.echo(show.clean(text, lines=True) if sys.stdout.isatty() else text, nl=not text.endswith("\n"))

@@ -1,0 +1,63 @@
+"""Progress of what takes longer than a moment, on standard error, and on terminals only."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich import progress
+
+
+class Progress:
+    """A bar that appears when the first report comes, and goes when the work is done."""
+
+    def __init__(self) -> None:
+        self._bar: progress.Progress | None = None
+        self._task: progress.TaskID | None = None
+        self._doing = ""
+
+    def __call__(self, doing: str, done: int, total: int | None) -> None:
+        """Show how far it is."""
+        if not sys.stderr.isatty():
+            return
+        bar = self._bar or self._start()
+        if self._task is None or doing != self._doing:
+            if self._task is not None:
+                bar.remove_task(self._task)
+            self._doing = doing
+            self._task = bar.add_task(doing, total=total)
+        bar.update(self._task, completed=done, total=total)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _start(self) -> progress.Progress:
+        from rich.console import Console  # noqa: PLC0415  # loaded on terminals only
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TransferSpeedColumn,
+        )
+
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=30),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._bar.start()
+        return self._bar

@@ -1,0 +1,61 @@
+"""What several commands word the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from connector.cli import show
+
+
+def say_members(members: Any) -> None:
+    """Organisations in a table."""
+    show.table(
+        ("did", "name", "kind", "status", "units", "endpoint"),
+        [
+            (
+                each["did"],
+                each["name"],
+                each["kind"],
+                each["status"],
+                ", ".join(unit["id"] for unit in each["units"]),
+                ", ".join(each["endpoints"]),
+            )
+            for each in members
+        ],
+        empty="No organisation is on the list yet.",
+    )
+
+
+def say_expiring(warnings: Any) -> None:
+    """What is about to expire, loudest first; nothing where nothing is."""
+    for each in sorted(warnings, key=lambda warning: warning["days"]):
+        show.write(_expiry(each))
+
+
+def _expiry(each: Mapping[str, Any]) -> str:
+    what = show.clean(f"{each['what']} of {each['whom']}")
+    if each["days"] == 0:
+        return show.bad(f"expired: {what} ended at {show.time(each['ends'])}")
+    days = "a day" if each["days"] == 1 else f"{each['days']} days"
+    return show.warn(f"expiring: {what} ends within {days}, at {show.time(each['ends'])}")
+
+
+CODES: Final = (
+    "TERMS_UNACCEPTABLE",
+    "POLICY_NOT_ENFORCED",
+    "NOT_APPROVED",
+    "NOT_A_MEMBER",
+    "OFFER_WITHDRAWN",
+    "SIGN_BY_PASSED",
+    "SIGNATURE_REFUSED",
+    "NO_LONGER_NEEDED",
+    "BREACH",
+    "LEGAL_OBLIGATION",
+    "TECHNICAL_FAILURE",
+    "OTHER",
+)
+"""``connector.contract.messages.TERMINATION_CODES``, without loading it; a test compares them."""
+
+STATES: Final = ("REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED", "FINALIZED", "TERMINATED")
+"""``connector.contract.states.State``, without loading it; a test compares them."""
