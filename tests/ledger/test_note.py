@@ -309,3 +309,13 @@ def test_a_key_signs_a_note_once() -> None:
 
 def test_the_largest_size_is_still_decimal() -> None:
     assert checkpoints.parse_text(checkpoint(10**18).text).size == 10**18
+
+
+def test_a_cosignature_is_not_from_the_far_future() -> None:
+    """tlog-cosignature: the timestamp must not exceed 2^63 - 1, even under a good signature."""
+    private = Ed25519PrivateKey.from_private_bytes(b"\x03" * 32)
+    verifier = CosignatureVerifier(WITNESS.key)
+    text = checkpoint().text
+    for seconds, good in ((2**63 - 1, True), (2**63, False)):
+        signature = private.sign(f"cosignature/v1\ntime {seconds}\n{text}".encode())
+        assert verifier.accepts(text, seconds.to_bytes(8) + signature) is good

@@ -163,3 +163,15 @@ def test_a_proof_is_not_longer_than_a_label() -> None:
         check(bytes(32), b"a" * 16, PrefixProof(None, (bytes(32),) * 129))
     with pytest.raises(BadLabels):
         check(bytes(32), b"a", PrefixProof(None, ()))
+
+
+def test_a_label_that_stands_in_another_place_proves_nothing() -> None:
+    """A tree made by a cheat: a label that begins with a one-bit stands on the left."""
+    misplaced, other, asked = b"\xff" * 16, b"\x80" + bytes(15), bytes(16)
+
+    def leaf(label: bytes) -> bytes:
+        return hashlib.sha256(b"\x10" + label).digest()
+
+    root = hashlib.sha256(b"\x11" + leaf(misplaced) + leaf(other)).digest()
+    with pytest.raises(BadProof, match="does not stand on the label's path"):
+        check(root, asked, PrefixProof((misplaced, b""), (leaf(other),)))

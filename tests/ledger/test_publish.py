@@ -13,6 +13,7 @@ from ledger.ambient import HeldAmbient
 from ledger.checkpoint import SignedCheckpoint, open_checkpoint
 from ledger.cosignature import Cosigner
 from ledger.fsck import check_all
+from ledger.leaf import build, encode
 from ledger.names import Milliseconds
 from ledger.publish import LogMismatch, Publisher
 from ledger.tiles import Tile, TileReader, tiles_of
@@ -154,18 +155,18 @@ def test_a_start_with_an_older_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_start_with_a_changed_last_leaf_is_refused(tmp_path: Path) -> None:
-    for count in (10, 254):
-        home = Home(tmp_path / f"home{count}")
+    for count, changed in ((10, 11), (10, 3), (254, 255)):
+        home = Home(tmp_path / f"home{changed}")
         home.append(count)
         sign_all(home)
         home.connection.execute("DROP TRIGGER leaf_is_never_changed")
         home.connection.execute(
             "UPDATE leaf SET entry = CAST(replace(entry, 'greenway', 'greenwaz') AS BLOB) WHERE idx = ?",
-            (count + 1,),
+            (changed,),
         )
         home.close()
         with pytest.raises(LogMismatch, match="database's last lea"):
-            Home(tmp_path / f"home{count}")
+            Home(tmp_path / f"home{changed}")
 
 
 @pytest.mark.parametrize("name", ["tile/0/001.p/46", "tile/1/000.p/1"])
@@ -228,3 +229,17 @@ def test_the_full_check_finds_a_changed_leaf_and_its_chain(tmp_path: Path) -> No
     home.connection.execute("DROP TRIGGER leaf_is_never_removed")
     home.connection.execute("DELETE FROM leaf WHERE idx = 3")
     assert findings(home)[0] == "leaf 3: it is missing"
+
+
+def test_the_full_check_finds_a_gap_in_a_chain(home: Home) -> None:
+    """Written past ``append``: a leaf that skips three numbers and names the right one before it."""
+    first = home.append(agreement="a")[0]
+    leaf = build(
+        "access", space="greenway", by=home.by, aseq=5, aprev=first.hash, ambient=home.ambient, agreement="a"
+    )
+    entry = encode(leaf)
+    home.connection.execute(
+        "INSERT INTO leaf (hash, entry, chain, aseq) VALUES (?, ?, 'agreement a', 5)",
+        (tree.leaf_hash(entry), entry),
+    )
+    assert findings(home) == ["leaf 3: its chain goes from 1 to 5"]

@@ -220,6 +220,15 @@ def test_after_an_erasure_no_file_and_no_old_key_gives_the_person_back(
     assert dict(side.rows_of(connection, kept, SHARED)) == {3: {"kept": 1}}
 
 
+def test_keys_made_after_a_rewrap_are_under_the_new_wrapping_key(chest: KeyChest, tmp_path: Path) -> None:
+    chest.cipher("before")
+    chest.rewrap(NEW_WRAPPING)
+    chest.cipher("after")
+    again = KeyChest(tmp_path / "chest.db", [NEW_WRAPPING], AMBIENT)
+    assert again.existing("before")
+    assert again.existing("after")
+
+
 def test_rewrapping_is_all_or_nothing(chest: KeyChest, tmp_path: Path) -> None:
     """A crash in the middle leaves the chest under the old key; both are at hand until it is done."""
     for number in range(5):
