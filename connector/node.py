@@ -37,10 +37,12 @@ from connector.exchange.waiting import WaitingRequests
 from connector.identity.certificate import Issuer, key_to_pem, read_anchor, to_pem
 from connector.identity.credential import read_credential
 from connector.identity.directory import Directory
+from connector.identity.enrolment import adopt
+from connector.identity.equivocation import Equivocation, EquivocationProof
 from connector.identity.guest import read_guest_answer
 from connector.identity.guestbook import GuestBook
 from connector.identity.keys import KeyRing
-from connector.identity.membership import read_first_keys, read_signed_list
+from connector.identity.membership import read_first_keys, read_list, read_signed_list
 from connector.identity.public import Job
 from connector.identity.signed import MultiSigned
 from connector.identity.trust import TrustStore
@@ -57,7 +59,7 @@ from connector.store.database import Database
 from connector.store.home import Home, HomeLock
 from connector.store.migrate import migrate
 from connector.store.outbox import OUTBOX
-from connector.store.tables import GuestRow, ListRow, OfferRow
+from connector.store.tables import GuestRow, ListConflictRow, ListRow, OfferRow
 from connector.store.writer import Transaction, Writer
 from ledger import log
 from ledger.ambient import Ambient, SystemAmbient
@@ -152,7 +154,13 @@ class Node:
         first = read_first_keys(self.home.registrar.read_bytes())
         with self.database.read() as session:
             rows = session.exec(select(ListRow).order_by(col(ListRow.number))).all()
-        return TrustStore.from_chain(first, (read_signed_list(row.document) for row in rows))
+            contested = session.exec(select(ListConflictRow)).first()
+        trust = TrustStore.from_chain(first, (read_signed_list(row.document) for row in rows))
+        if contested is not None:
+            trust.proof = EquivocationProof(
+                contested.number, read_signed_list(contested.first), read_signed_list(contested.second)
+            )
+        return trust
 
     @cached_property
     def guests(self) -> GuestBook:
@@ -194,6 +202,12 @@ class Node:
         return self._leaf[1]
 
     _leaf: tuple[int, Identity] | None = None
+
+    def adopt_keys(self) -> tuple[Job, ...]:
+        """Make the current key of each next one that the list names; before any room holds a key."""
+        if self.config.is_guest or not self.home.registrar.is_file():
+            return ()
+        return adopt(self.ring, self.trust.organisation(self.me), self.ambient.now())
 
     # --- the rooms --------------------------------------------------------------------------------
 
@@ -396,12 +410,22 @@ class Node:
     # --- lists ----------------------------------------------------------------------------------------
 
     async def take_list(self, signed: MultiSigned) -> None:
-        """Take a newer membership list in, store it, and let it have its effect."""
+        """Take a newer membership list in, store it, and let it have its effect.
+
+        Raises what ``TrustStore.accept`` does; a proof of two histories is kept before it is raised.
+        """
         await self.writer.write(lambda transaction: self.take_list_in(transaction, signed))
+        if self.trust.proof is not None:
+            raise Equivocation(self.trust.proof)
 
     def take_list_in(self, transaction: Transaction, signed: MultiSigned) -> None:
         """Like :meth:`take_list`, in the caller's transaction. What depends on the list changes at once."""
-        accepted = self.trust.accept(signed)
+        try:
+            accepted = self.trust.accept(signed)
+        except Equivocation as error:
+            # Not raised here: that would roll the proof back, and after a restart all would go on.
+            self._keep_proof(transaction, error.proof)
+            return
         number = accepted.entry.number
         if transaction.session.get(ListRow, number) is None:
             transaction.session.add(_list_row(signed, number, self.trust.digest, self.ambient.now()))
@@ -414,10 +438,34 @@ class Node:
         transaction.marks.add(LIST)
         self._changes.append((accepted.barred, accepted.ended))
 
+    def _keep_proof(self, transaction: Transaction, proof: EquivocationProof) -> None:
+        """Two lists of one number: both are kept as proof against the registrar, and all stops."""
+        if transaction.session.get(ListConflictRow, proof.number) is not None:
+            return
+        transaction.session.add(
+            ListConflictRow(
+                number=proof.number,
+                first=encode(proof.held.content()),
+                second=encode(proof.offered.content()),
+                noticed=self.ambient.now(),
+            )
+        )
+        self.recorder.record(
+            transaction,
+            "list",
+            Scope(),
+            members={
+                "list": {"number": read_list(proof.offered.payload).number, "hash": proof.offered.digest},
+                "code": Equivocation.code,
+            },
+        )
+        transaction.marks.add(LIST)
+
     def tell_of_lists(self) -> None:
         """Tell listeners of the lists that were taken; on the event loop, after the commit."""
         changes, self._changes = self._changes, []
         self.lists.grown()
+        self.post.show_cursors()
         if "engine" in self.__dict__:
             self.engine.end_all()
         for barred, ended in changes:

@@ -46,19 +46,26 @@ class Rewritten(BylagError):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status."""
-    options = _parser().parse_args(arguments)
+    """Run one command, say what is wrong with it, and return its exit status."""
     try:
-        return int(options.run(options))
-    except _USE_ERRORS as error:
-        _complain(error)
-        return WRONG_USE
+        return run(arguments)
     except BylagError as error:
         _complain(error)
-        return NOT_VERIFIED
+        return status_of(error)
     except OSError as error:
         sys.stderr.write(f"error: {error.filename}: {error.strerror}\n")
         return WRONG_USE
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status. Raises :class:`~ledger.errors.BylagError`, OSError."""
+    options = _parser().parse_args(arguments)
+    return int(options.run(options))
+
+
+def status_of(error: BylagError) -> int:
+    """The exit status for an error: whether nothing could be verified, or something was, and is wrong."""
+    return WRONG_USE if isinstance(error, _USE_ERRORS) else NOT_VERIFIED
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -54,3 +54,20 @@ class BylagError(Exception):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}" if self.field else self.message
+
+
+def alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What a group of tasks failed with, as one error to raise.
+
+    The first of them where all are ours, else the group: somebody must look at it. This stands in for
+    ``except*``, out of which an error comes wrapped into a group before Python 3.11.4 (gh-103590).
+    """
+    found: list[BaseException] = []
+    waiting: list[BaseException] = [group]
+    while waiting:
+        error = waiting.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            waiting[:0] = error.exceptions
+        else:
+            found.append(error)
+    return found[0] if all(isinstance(error, BylagError) for error in found) else group

@@ -25,7 +25,7 @@ from connector.source.manifest import Form, Manifest
 from connector.source.schema import Role
 from ledger.canonical import JSON, JSONObject, encode
 from ledger.errors import BylagError
-from ledger.fields import Fields
+from ledger.fields import BadField, Fields
 from ledger.names import DatasetId, Milliseconds, OfferId, ParticipantId, UnitId, VersionDigest
 
 VERSION: Final = 1
@@ -254,7 +254,14 @@ class Entry:
 
 def dataset_id(text: str) -> DatasetId:
     """A dataset's id as somebody typed it. Raises :class:`~ledger.fields.BadField`."""
-    return DatasetId(Fields({"id": text}).text("id", limit=100, pattern=DATASET_ID))
+    if not DATASET_ID.fullmatch(text):
+        raise BadField(
+            "a dataset's id has 1 to 100 of a-z, 0-9, dots, dashes and underscores, begins and ends with a "
+            "letter or digit, and has no two dots in a row",
+            field="id",
+            next_step="Name another id, such as parking-2024.",
+        )
+    return DatasetId(text)
 
 
 def licence_address(text: str) -> str:

@@ -9,7 +9,7 @@ import click
 
 from connector.cli import show
 from connector.cli.files import read_file
-from connector.cli.options import PATH, on_home, without_none
+from connector.cli.options import PATH, member, on_home, without_none
 from connector.cli.session import Session
 from ledger.canonical import JSONObject, decode_object
 
@@ -150,7 +150,7 @@ def append(session: Session, dataset: str, file: Path) -> None:
       bylag append air-quality tonight.csv
     """
     result = session.ask("append", dataset=dataset, file=str(file))
-    session.print(result, lambda _: show.write(f"{dataset} goes up to position {result['position']} now."))
+    session.print(result, _say_appended)
 
 
 @click.command()
@@ -164,11 +164,13 @@ def retract(session: Session, offer: str) -> None:
       bylag retract offer-f70cfd52…
     """
     result = session.ask("retract-offer", offer=offer)
-    session.print(result, lambda _: show.write(f"{result['dataset']} is no longer offered by {result['offer']}."))
+    session.print(
+        result, lambda _: show.write(f"{result['dataset']} is no longer offered by {result['offer']}.")
+    )
 
 
 @click.command()
-@click.argument("peer", required=False)
+@click.argument("peer", required=False, callback=member)
 @click.option("--query", "-q", help="Only what has these words in title, description or keywords.")
 @click.option("--dcat", is_flag=True, help="As DCAT-AP 3 in JSON-LD.")
 @on_home
@@ -190,7 +192,7 @@ def catalog(session: Session, peer: str | None, query: str | None, dcat: bool) -
 
 @click.command()
 @click.argument("dataset")
-@click.option("--peer", metavar="DID", help="Whose it is; default: yours.")
+@click.option("--peer", metavar="DID", callback=member, help="Whose it is; default: yours.")
 @on_home
 def dataset(session: Session, dataset: str, peer: str | None) -> None:
     """Show one dataset: its columns, versions and offers.
@@ -205,6 +207,12 @@ def dataset(session: Session, dataset: str, peer: str | None) -> None:
 def _id_of(file: Path) -> str:
     """A dataset's id made of a file's name; whether it is sound is checked with every other."""
     return "".join(c if c.isascii() and c.isalnum() else "-" for c in file.stem.lower()).strip("-")
+
+
+def _say_appended(result: Any) -> None:
+    show.write(
+        f"{result['rows']} rows were added to {result['dataset']}, from position {result['position']} on."
+    )
 
 
 def _say_catalog(entries: Any) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 import click
 
 from connector.cli import show
-from connector.cli.options import PATH, on_home, without_none
+from connector.cli.failing import complain
+from connector.cli.options import PATH, json_option, on_home, without_none
 from connector.cli.session import Session
+from ledger.errors import BylagError
 
 
 @click.group()
@@ -61,28 +63,31 @@ def verify(session: Session, folders: tuple[Path, ...], trust: Path | None, regi
         result = session.ask("ledger-verify")
         session.print(result, _say_verified)
         _end_with(0 if result["verified"] else 1)
-    options = ["--json"] if session.json else []
-    for name, path in (("--trust", trust), ("--registrar", registrar)):
-        options += [name, str(path)] if path is not None else []
-    _offline("verify", *options, "--", *map(str, folders))
+    options = [
+        part
+        for name, path in (("--trust", trust), ("--registrar", registrar))
+        if path is not None
+        for part in (name, str(path))
+    ]
+    _offline("verify", session.json, *options, "--", *map(str, folders))
 
 
 @ledger.command()
 @click.argument("folder", type=PATH)
 @click.argument("index", type=click.IntRange(0))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def inclusion(folder: Path, index: int, as_json: bool) -> None:
     """Prove that record INDEX stands in the log that FOLDER exports, as a .tlog-proof."""
-    _offline("inclusion", *(["--json"] if as_json else []), "--", str(folder), str(index))
+    _offline("inclusion", as_json, "--", str(folder), str(index))
 
 
 @ledger.command()
 @click.argument("old", type=PATH)
 @click.argument("new", type=PATH)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def consistency(old: Path, new: Path, as_json: bool) -> None:
     """Check that the log in NEW begins with the one in OLD, an export or a checkpoint."""
-    _offline("consistency", *(["--json"] if as_json else []), "--", str(old), str(new))
+    _offline("consistency", as_json, "--", str(old), str(new))
 
 
 @ledger.command()
@@ -101,10 +106,15 @@ def export(session: Session, folder: Path) -> None:
     session.print(session.ask("ledger-export", out=str(folder)), _say_exported)
 
 
-def _offline(*arguments: str) -> None:
-    from ledger.__main__ import main  # noqa: PLC0415  # this group has other commands
+def _offline(command: str, as_json: bool, *arguments: str) -> None:
+    from ledger.__main__ import run, status_of  # noqa: PLC0415  # the other commands do not need it
 
-    _end_with(main(arguments))
+    try:
+        status = run([command, *(["--json"] if as_json else []), *arguments])
+    except BylagError as error:
+        complain(error)
+        status = status_of(error)
+    _end_with(status)
 
 
 def _end_with(status: int) -> None:

@@ -9,7 +9,7 @@ import click
 
 from connector.cli import show
 from connector.cli.files import read_file
-from connector.cli.options import PATH, on_home
+from connector.cli.options import PATH, member, on_home
 from connector.cli.session import Session
 from connector.cli.wording import say_members
 from ledger.document import to_base64url
@@ -28,7 +28,7 @@ def list_(session: Session) -> None:
 
 
 @members.command()
-@click.option("--peer", metavar="DID", help="Fetch newer lists from this member.")
+@click.option("--peer", metavar="DID", callback=member, help="Fetch newer lists from this member.")
 @click.option("--file", type=PATH, help="Take them from the registrar's answer, or from one list's file.")
 @on_home
 def update(session: Session, peer: str | None, file: Path | None) -> None:

@@ -9,7 +9,7 @@ import click
 
 from connector.cli import show
 from connector.cli.files import read_file
-from connector.cli.options import PATH, by_hand, on_home, without_none
+from connector.cli.options import PATH, by_hand, member, on_home, without_none
 from connector.cli.session import Session
 from connector.cli.wording import CODES, STATES
 from ledger.canonical import decode_object
@@ -18,7 +18,7 @@ MAX_POLICY = 256 << 10
 
 
 @click.command()
-@click.argument("peer")
+@click.argument("peer", callback=member)
 @click.argument("dataset")
 @click.option("--offer", metavar="ID", help="Which of its offers; default: the first.")
 @click.option("--unit", help="The unit that you ask for; default: the whole participant.")

@@ -153,7 +153,8 @@ def say_published(result: JSONObject) -> None:
             "Hand it on: `bylag registrar answer --out FILE`; members take it with `bylag members update`."
         )
         return
-    show.write(f"Draft of list {result['number']} with {result['signatures']} signatures: {result['draft']}")
+    signatures = "a signature" if result["signatures"] == 1 else f"{result['signatures']} signatures"
+    show.write(f"Draft of list {result['number']} with {signatures}: {result['draft']}")
     show.write(f"hash {result['hash']}")
     show.note("Others sign it with `bylag registrar sign FILE`; then anybody: `bylag registrar finish FILE`.")
 

@@ -64,6 +64,19 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # not generic before c
         return Milliseconds(int(moment.timestamp() * 1000))
 
 
+def member(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A member's did, as an argument's or option's callback.
+
+    Raises :class:`~connector.identity.syntax.MalformedName`.
+    """
+    from connector.identity import syntax  # noqa: PLC0415  # its tables of characters take a moment
+
+    complaint = syntax.did_complaint(value) if value is not None else None
+    if complaint is not None:
+        raise syntax.MalformedName(complaint, field=parameter.name)
+    return value
+
+
 PATH: Final = AbsolutePath()
 MOMENT: Final = Moment()
 

@@ -11,6 +11,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,8 +31,12 @@ def written(page: str) -> str:
         pattern = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
         if len(pattern.findall(page)) != 1:
             raise ValueError(f"the page does not have the part {name} once")
-        page = pattern.sub(lambda found, new=content: f"{found[1]}\n{new}\n{found[2]}", page)
+        page = pattern.sub(partial(_between, content), page)
     return page
+
+
+def _between(content: str, found: re.Match[str]) -> str:
+    return f"{found[1]}\n{content}\n{found[2]}"
 
 
 def statuses() -> str:

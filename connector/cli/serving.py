@@ -19,7 +19,7 @@ from connector.catalog.stored import StoredCatalog
 from connector.control.running import Running
 from connector.control.socket import ControlServer
 from connector.control.views import NodeLog
-from connector.node import Node
+from connector.node import Node, NotJoined
 from connector.store.home import Home
 from ledger.names import Milliseconds
 
@@ -28,6 +28,8 @@ _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asc
 
 async def serve(home: Home, listen: str | None, passphrase: str | None) -> None:
     """Serve the participant that lives in ``home`` until a signal ends it."""
+    if not home.registrar.is_file():
+        raise NotJoined("this home has not taken an answer to its request to join yet")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -58,11 +58,15 @@ async def _somewhere(
 async def _here(home: Home, name: str, arguments: JSONObject, report: Report, passphrase: str | None) -> JSON:
     import connector.control.operations  # noqa: F401, PLC0415  # fills the table, and loads grpc
     from connector.control.running import Running  # noqa: PLC0415
-    from connector.node import Node  # noqa: PLC0415
+    from connector.node import Node, NotJoined  # noqa: PLC0415
 
+    if not home.registrar.is_file():
+        raise NotJoined("this home has not taken an answer to its request to join yet")
     running = Running(Node(home, passphrase=passphrase))
     try:
-        return await run(running, name, arguments, report)
+        result = await run(running, name, arguments, report)
+        await running.settle()
+        return result
     finally:
         await running.close()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from sqlmodel import select
@@ -27,12 +28,14 @@ from connector.peer.services import (
     ParticipantServicer,
     exchange_handler,
 )
+from connector.store import outbox
 from connector.store.tables import PeerRow
 from ledger.errors import BylagError
 from ledger.names import ParticipantId
 
 logger = logging.getLogger("bylag.running")
 PUBLISH_SECONDS: Final = 10.0
+SETTLE_SECONDS: Final = 5.0
 
 
 class Running:
@@ -74,14 +77,33 @@ class Running:
     def work(self) -> None:
         """Keep lines to peers there is business with, publish the log at fixed times, load the engine."""
         node = self.node
-        with node.database.read() as session:
-            known = [ParticipantId(row.id) for row in session.exec(select(PeerRow))]
-        for peer in known:
-            if node.trust.find(peer) is not None:
-                self.lines.keep(peer)
+        self.call_peers()
         self._tasks.append(asyncio.create_task(self._publish()))
         self._tasks.append(asyncio.create_task(Disputes(node.ground).run()))
         self._tasks.append(asyncio.create_task(self._warm()))
+
+    def call_peers(self) -> None:
+        """Keep a line to every peer there is business with: what they have to say comes on it."""
+        with self.node.database.read() as session:
+            known = [ParticipantId(row.id) for row in session.exec(select(PeerRow))]
+        for peer in known:
+            if self.node.trust.find(peer) is not None:
+                self.lines.keep(peer)
+
+    async def settle(self) -> None:
+        """Give peers that a line is kept to a few seconds to take what lies in the outbox for them.
+
+        A command that runs by itself does this before it ends; what is not taken then waits for the
+        next line.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                while self._is_owed():  # noqa: ASYNC110  # a cursor that comes in wakes nobody
+                    await asyncio.sleep(SETTLE_SECONDS / 100)
+
+    def _is_owed(self) -> bool:
+        with self.node.database.read() as session:
+            return not self.lines.kept.isdisjoint(outbox.peers_waiting(session))
 
     async def until(self, holds: Callable[[], bool], seconds: float) -> bool:
         """Wait until something holds, looking again whenever a peer's notice was taken."""
@@ -101,6 +123,7 @@ class Running:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.node.post.hang_up()
         if self.server is not None:
             await self.server.stop()
         await self.lines.close()

@@ -45,7 +45,7 @@ def main(*, once: bool, data: Path | None = None, folder: Path | None = None) ->
     """
     console = Console(highlight=False)
     place = folder or Path(tempfile.mkdtemp(prefix="bylag-demo-"))
-    with _demo_data() as own:
+    with _demo_data() as own, _kept_on_failure(console, place, temporary=folder is None):
         story = _Story(console, place, data or own / "household-energy.csv", own / "weather-carbon.csv")
         try:
             story.tell()
@@ -53,8 +53,6 @@ def main(*, once: bool, data: Path | None = None, folder: Path | None = None) ->
                 story.stay()
         finally:
             story.end()
-            if folder is None:
-                shutil.rmtree(place, ignore_errors=True)
     return 0
 
 
@@ -350,6 +348,18 @@ class _Story:
     def _working(self, doing: str) -> Iterator[Callable[[str], None]]:
         with self._console.status(doing) as status:
             yield status.update
+
+
+@contextmanager
+def _kept_on_failure(console: Console, place: Path, *, temporary: bool) -> Iterator[None]:
+    """Remove a temporary folder at the end, but not when something in it explains a failure."""
+    try:
+        yield
+    except BylagError:
+        console.print(f"The homes, each with its connector.log, are kept in {place}.")
+        raise
+    if temporary:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @contextmanager

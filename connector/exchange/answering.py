@@ -31,7 +31,7 @@ from connector.exchange.provider import Interrupted
 from connector.store.tables import ExchangeRow, WindowRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject, decode_object, encode
-from ledger.errors import BylagError
+from ledger.errors import BylagError, alone
 from ledger.names import LeafHash
 
 QUESTIONS_A_WINDOW: Final = 64
@@ -105,11 +105,8 @@ class AnsweringSession:
                 await self._outgoing.put(None)
                 await sending
                 closing.cancel()
-        except* BylagError as group:
-            error: BaseException = group
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            raise error from None
+        except BaseExceptionGroup as group:
+            raise alone(group) from None
         finally:
             await self._ground.writer.write(self._record_the_end)
 

@@ -375,11 +375,12 @@ class ConsumerExchange:
         if before is not None:
             await before
         frames = len(commit.digests)
-        ack = await self._ground.writer.write(
+        ack, rows, size = await self._ground.writer.write(
             lambda transaction: self._record_ack(
                 transaction, message.document, commit, frames, commit.digest, commit.rows, commit.bytes
             )
         )
+        self._progress(rows, size)
         await self._channel.send(ack)
 
     def _record_ack(
@@ -391,7 +392,7 @@ class ConsumerExchange:
         digest: str,
         rows: int,
         size: int,
-    ) -> Signed:
+    ) -> tuple[Signed, int, int]:
         signed = self._conversation.say(
             transaction,
             Ack(window=commit.window, frame=frames, digest=digest),
@@ -413,23 +414,27 @@ class ConsumerExchange:
         row.digest = digest
         row.last_ack = encode(signed.document.to_json())
         self._remember(row)
-        self._progress(row.rows, row.size)
-        return signed
+        return signed, row.rows, row.size
 
     async def _reject(self, message: Signed, commit: Commit, frame: int, code: str) -> None:
         """In place of an Ack: signed, recorded, sent; then the attempt is over."""
         await self._wait_for_acks()
         expected = commit.digests[frame - 1] if commit.digests else commit.digest
         reject = Reject(window=commit.window, frame=frame, expected=expected, code=code)
-        signed = await self._ground.writer.write(
-            lambda transaction: self._conversation.say(
+
+        def record(transaction: Transaction) -> Signed:
+            signed = self._conversation.say(
                 transaction,
                 reject,
                 answering=message.document,
                 members={"window": commit.window, "frame": frame, "code": code, "digest": expected},
             )
-        )
-        await self._channel.send(signed)
+            # The stream ends with it, and may end before it: the outbox gets it through.
+            now = self._ground.ambient.now()
+            outbox.put(transaction, self._terms.provider, signed.document, {}, now)
+            return signed
+
+        await self._channel.send(await self._ground.writer.write(record))
         raise WrongBytes(f"frame {frame} of window {commit.window} is not what was committed to")
 
     async def _take_cut_in_window(self, message: Signed, stored: int) -> None:
@@ -444,7 +449,10 @@ class ConsumerExchange:
         await self._sign_for_cut(message, body)
 
     async def _take_cut(self, message: Signed, cut: Cut) -> None:
+        """A Cut between windows: the last one was received whole, and no more comes."""
         await self._wait_for_acks()
+        if (cut.window, cut.digest) != (self._windows, self._digest.hex()):
+            raise OutOfTurn("the Cut is at another place than the last window received", field="window")
         await self._sign_for_cut(message, cut)
 
     async def _sign_for_cut(self, message: Signed, cut: Cut) -> None:
@@ -466,9 +474,10 @@ class ConsumerExchange:
                 },
             )
             row = transaction.session.get_one(ExchangeRow, self._exchange)
-            row.window, row.position, row.digest = cut.window, cut.position, cut.digest
-            row.rows += cut.rows
-            row.size += cut.bytes
+            if cut.window > row.window:  # otherwise all of it was acknowledged before
+                row.window, row.position, row.digest = cut.window, cut.position, cut.digest
+                row.rows += cut.rows
+                row.size += cut.bytes
             row.state, row.code = "TERMINATED", cut.code
             row.last_ack = encode(signed.document.to_json())
             self._remember(row)
@@ -496,6 +505,10 @@ class ConsumerExchange:
             return signed
 
         await self._channel.send(await self._ground.writer.write(record))
+        await self._seal()
+
+    async def _seal(self) -> None:
+        """Step 7."""
         theirs = counterlog(
             self._ground, self._terms.provider_log, self._terms.provider, self._conversation.promised
         )

@@ -1,4 +1,4 @@
-"""What the consumer's signatures change at the provider: the Accept, and each Ack.
+"""What the consumer's signatures change at the provider: the Accept, each Ack, and a Reject.
 
 Rules that hold here:
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from connector.exchange import budget
 from connector.exchange.conversation import Conversation
-from connector.exchange.messages import Accept, Ack, Envelope
+from connector.exchange.messages import Accept, Ack, Envelope, Reject
 from connector.exchange.windows import Window
 from connector.store.tables import ExchangeRow, WindowRow
 from connector.store.writer import Transaction
@@ -119,6 +119,33 @@ def take_ack(
     budget.settle(transaction, ExchangeId(row.id), row.position)
 
 
+def take_reject(
+    transaction: Transaction,
+    conversation: Conversation,
+    row: ExchangeRow,
+    document: SignedDocument,
+    reject: Reject,
+    attempt: int,
+) -> None:
+    """Record a Reject, once: it comes on the stream and by the outbox. The window stays in the budget.
+
+    Raises :class:`WrongAck` for a window that was never committed to.
+    """
+    window = transaction.session.get(WindowRow, (row.id, attempt, reject.window))
+    if window is None:
+        raise WrongAck("no such window was committed to", field="window")
+    if window.state not in ("open", "disputed"):
+        return
+    conversation.ground.recorder.record(
+        transaction,
+        "reject",
+        conversation.scope,
+        heard=document,
+        members={"window": reject.window, "frame": reject.frame, "code": reject.code},
+    )
+    window.state = "rejected"
+
+
 def _frames_between(
     transaction: Transaction, row: ExchangeRow, attempt: int, window: int
 ) -> list[FramePlace]:
@@ -138,9 +165,12 @@ def take_late(
     row: ExchangeRow,
     document: SignedDocument,
     envelope: Envelope,
-    message: Accept | Ack,
+    message: Accept | Ack | Reject,
 ) -> None:
     """A signature that arrives after its stream is gone."""
+    if isinstance(message, Reject):
+        take_reject(transaction, conversation, row, document, message, envelope.attempt)
+        return
     if isinstance(message, Accept):
         if not row.accept and envelope.attempt == 1:
             take_accept(transaction, conversation, row, document)

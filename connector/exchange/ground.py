@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from connector.audit.notary import Notary
 from connector.audit.recorder import Recorder
 from connector.audit.scope import Counterpart
+from connector.exchange.growth import Growth
 from connector.exchange.windows import Piece
 from connector.store.database import Database
 from connector.store.writer import Writer
@@ -139,6 +140,16 @@ class Snapshot(Protocol):
     @property
     def digest(self) -> str: ...
 
+    @property
+    def grows(self) -> bool:
+        """Whether rows are appended to it (an append-only table)."""
+
+    def end(self) -> int:
+        """The position after everything that is there now. Blocks."""
+
+    def check_follow(self, selection: JSONObject | None) -> None:
+        """Raise :class:`Denied` unless new rows can be sent as they come, under ``selection``."""
+
     def schema(self, mask: tuple[str, ...]) -> JSONObject:
         """What the consumer may know of its form; for a file, an empty object."""
 
@@ -151,7 +162,9 @@ class Snapshot(Protocol):
         *,
         mask: tuple[str, ...],
         row_filter: JSONObject | None,
-    ) -> Iterator[Piece]: ...
+        until: int | None = None,
+    ) -> Iterator[Piece]:
+        """Pieces from ``position`` up to ``until``; what cannot be released is :class:`Denied` at once."""
 
     def lookup(
         self, selection: JSONObject, *, mask: tuple[str, ...], row_filter: JSONObject | None
@@ -244,6 +257,7 @@ class Ground:
     notary: Notary
     lists: Lists
     bars: Bars = field(default_factory=Bars)
+    growth: Growth = field(default_factory=Growth)
 
     def counterpart(self, terms: Terms, peer: ParticipantId) -> Counterpart:
         """The other party of an agreement, as records name it."""

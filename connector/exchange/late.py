@@ -1,6 +1,6 @@
 """Signatures that come after their stream is gone: through the outbox.
 
-Rules that hold here: an Ack of a window that was sent counts whenever it comes, from whoever signed
+Rules that hold here: an Ack or Reject of a window that was sent counts whenever it comes, from whoever signed
 it while they could, also after they were removed (LEDGER.md section 3, "Protective messages"). Both
 times stand in the record: the one it claims, and the one at which it came.
 """
@@ -11,7 +11,7 @@ from connector.audit.scope import Counterpart, Scope
 from connector.exchange import custody
 from connector.exchange.conversation import Conversation, OutOfTurn, read_first
 from connector.exchange.ground import Ground
-from connector.exchange.messages import Ack
+from connector.exchange.messages import Ack, Reject
 from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject
@@ -20,9 +20,9 @@ from ledger.names import AgreementId, ExchangeId, ParticipantId
 
 
 class LateSignatures:
-    """Takes a consumer's Acks from the outbox."""
+    """Takes a consumer's Acks and Rejects from the outbox."""
 
-    kinds = frozenset({Ack.kind})
+    kinds = frozenset({Ack.kind, Reject.kind})
 
     def __init__(self, ground: Ground) -> None:
         self._ground = ground
@@ -30,10 +30,10 @@ class LateSignatures:
     def take(
         self, transaction: Transaction, peer: ParticipantId, document: SignedDocument, _opening: JSONObject
     ) -> None:
-        """Record an Ack that came late. One that came before changes nothing."""
+        """Record what came late. What came before changes nothing."""
         envelope, body = read_first(self._ground, peer, document)
-        if not isinstance(body, Ack):
-            raise OutOfTurn("only an Ack is taken late", field="type")
+        if not isinstance(body, Ack | Reject):
+            raise OutOfTurn("only an Ack or a Reject is taken late", field="type")
         row = transaction.session.get(ExchangeRow, envelope.exchange)
         if row is None or row.peer != peer or row.role != "provider":
             raise OutOfTurn("there is no such exchange with this peer", field="exchange")

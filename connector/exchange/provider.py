@@ -25,14 +25,16 @@ from connector.exchange.channel import Channel, Frame, Heartbeat, Message, Signe
 from connector.exchange.conversation import OutOfTurn, commit_members
 from connector.exchange.digest import RunningDigest, key_digest
 from connector.exchange.ground import Denied, Ground
-from connector.exchange.messages import Accept, Ack, Commit, Cut, End, Receipt, Reject
+from connector.exchange.messages import Accept, Ack, Body, Commit, Cut, End, Receipt, Reject
 from connector.exchange.sealing import counterlog, seal
 from connector.exchange.windows import Piece, Window, WindowMaker
 from connector.store.tables import ExchangeRow, WindowRow
 from connector.store.writer import Transaction
-from ledger.errors import BylagError, ErrorKind
+from ledger.errors import BylagError, ErrorKind, alone
 from ledger.names import LeafHash
 
+ROOM_SECONDS: Final = 0.5
+"""How often a window that waits for room in the agreement's budget looks for it by itself."""
 CUT_GRACE_SECONDS: Final = 1.0
 """A frame that the transport has not taken this long after a bar resets the stream."""
 
@@ -73,9 +75,9 @@ class ProviderExchange:
                 hearing = tasks.create_task(self._hear())
                 await self._send_windows()
                 await hearing
-        except* BylagError as group:
+        except BaseExceptionGroup as group:
             await self._suspend()
-            raise _first(group) from None
+            raise alone(group) from None
 
     async def _take_accept(self) -> None:
         message = await self._next_signed()
@@ -127,7 +129,10 @@ class ProviderExchange:
             self._settled.clear()
             with suppress(BudgetUsed):
                 return await self._ground.writer.write(lambda transaction: self._commit(transaction, window))
-            await self._settled.wait()
+            # An Ack of another exchange, or one that the outbox brought, makes room too: look again.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ROOM_SECONDS):
+                    await self._settled.wait()
 
     def _commit(self, transaction: Transaction, window: Window) -> Signed:
         """Step 4: guards, record and signature in one transaction."""
@@ -254,8 +259,11 @@ class ProviderExchange:
             receiving.cancel()
 
     async def _take(self, message: Signed) -> bool:
-        """Record an Ack; True when it is for the last window sent."""
-        body = self._conversation.hear(message)
+        """Take what the consumer says; True when it is the Ack of the last window sent."""
+        return await self._take_heard(message, self._conversation.hear(message))
+
+    async def _take_heard(self, message: Signed, body: Body) -> bool:
+        """Record an Ack or a Reject of a window."""
         if isinstance(body, Reject):
             await self._take_reject(message, body)
         if not isinstance(body, Ack):
@@ -274,18 +282,10 @@ class ProviderExchange:
 
     async def _take_reject(self, message: Signed, reject: Reject) -> None:
         def record(transaction: Transaction) -> None:
-            self._ground.recorder.record(
-                transaction,
-                "reject",
-                self._conversation.scope,
-                heard=message.document,
-                members={"window": reject.window, "frame": reject.frame, "code": reject.code},
+            row = transaction.session.get_one(ExchangeRow, self._row.id)
+            custody.take_reject(
+                transaction, self._conversation, row, message.document, reject, self._conversation.attempt
             )
-            window = transaction.session.get(
-                WindowRow, (self._row.id, self._conversation.attempt, reject.window)
-            )
-            if window is not None:
-                window.state = "rejected"
 
         await self._ground.writer.write(record)
         raise Interrupted(f"the consumer rejected window {reject.window} ({reject.code})")
@@ -302,8 +302,7 @@ class ProviderExchange:
 
         end = await self._ground.writer.write(record_end)
         await self._channel.send(end)
-        message = await self._next_signed()
-        body = self._conversation.hear(message)
+        message, body = await self._hear_receipt()
         if not isinstance(body, Receipt) or body.members() != _totals(self._row):
             raise OutOfTurn("End is answered by a Receipt of the same totals", field="type")
 
@@ -320,6 +319,14 @@ class ProviderExchange:
             self._row = custody.detached(transaction, row)
 
         await self._ground.writer.write(record_receipt)
+        await self._seal()
+
+    async def _hear_receipt(self) -> tuple[Signed, Body]:
+        message = await self._next_signed()
+        return message, self._conversation.hear(message)
+
+    async def _seal(self) -> None:
+        """Step 7."""
         theirs = counterlog(
             self._ground, self._terms.consumer_log, self._terms.consumer, self._conversation.promised
         )
@@ -379,12 +386,3 @@ def _totals(row: ExchangeRow) -> object:
         "digest": row.digest,
         "labels": None,
     }
-
-
-def _first(group: BaseExceptionGroup[BylagError]) -> BylagError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if not isinstance(error, BylagError):
-        raise error
-    return error

@@ -11,6 +11,8 @@ Rules that hold here (LEDGER.md sections 3 and 4):
 * The counterpart's cosignature is no independent witness's, and nothing here calls it one.
 * A Seal that does not come about undoes nothing: the exchange is complete, its log head unsealed,
   and the next exchange shows a later checkpoint over the same records.
+* Publishing waits for the writer. So a proof is made before the job that records the Seal, never in
+  it: the writer would wait for the publisher, and the publisher for the writer.
 * A person's log is cosigned by their controller apart from any exchange: with a person there is no Seal.
 """
 
@@ -76,11 +78,28 @@ async def seal(ground: Ground, channel: Channel, conversation: Conversation, the
 
 
 def counterlog(ground: Ground, peer_log: str | None, peer: str, promised: int) -> Counterlog | None:
-    """What is needed to seal with ``peer``; None for a person, who has no log on the list."""
+    """What is needed to seal with ``peer``; None where there can be no Seal.
+
+    So it is for a person, who has no log on the list, and for a member whose witness key has ended.
+    """
     if peer_log is None:
         return None
-    key = parse_verifier_key(peer_log)
-    return Counterlog(key, ground.standing.witness_key(peer, key.name), promised)
+    try:
+        key = parse_verifier_key(peer_log)
+        return Counterlog(key, ground.standing.witness_key(peer, key.name), promised)
+    except BylagError as error:
+        logger.warning("an exchange was not sealed", extra={"reason": error.code})
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """This side's last record of the exchange, and the proof that it lies under a checkpoint."""
+
+    index: LeafIndex
+    hash: LeafHash
+    record: int
+    proof: tuple[str, ...]
 
 
 class _Sealing:
@@ -109,7 +128,10 @@ class _Sealing:
             else:
                 raise OutOfTurn("this message has no place in a Seal", field="body")
             if cosigned and not said:
-                await self._channel.send(await self._ground.writer.write(lambda tx: self._say(tx, last)))
+                place = await asyncio.to_thread(self._place, last)
+                await self._channel.send(
+                    await self._ground.writer.write(lambda tx: self._say(tx, last, place))
+                )
                 said = True
 
     async def _publish(self) -> SignedCheckpoint:
@@ -134,7 +156,8 @@ class _Sealing:
         note = bytes(last.note).decode()
         await self._channel.send(CheckpointShown(note, old, tuple(proof)))
 
-    async def _cosign(self, shown: CheckpointShown) -> SignedCheckpoint:
+    async def _cosign(self, shown: CheckpointShown) -> SignedCheckpoint | None:
+        """Cosign what is shown; None, and the size to show it from, where it does not grow from there."""
         note = shown.note.encode()
         notary, theirs = self._ground.notary, self._theirs.key
 
@@ -147,8 +170,9 @@ class _Sealing:
             cosigned = notary.cosign(transaction, theirs, note, list(shown.proof))
             return CheckpointCosigned(bytes(cosigned).decode())
 
-        await self._channel.send(await self._ground.writer.write(record))
-        return open_checkpoint(note, theirs)
+        answer = await self._ground.writer.write(record)
+        await self._channel.send(answer)
+        return None if answer.known_size else open_checkpoint(note, theirs)
 
     async def _take_cosigned(self, message: CheckpointCosigned, last: SignedCheckpoint) -> bool:
         if message.known_size:
@@ -167,33 +191,37 @@ class _Sealing:
         )
         return True
 
-    def _say(self, transaction: Transaction, last: SignedCheckpoint) -> Signed:
+    def _place(self, last: SignedCheckpoint) -> _Place:
+        """The last record of the exchange under ``last``. Blocks; not on the writer's thread."""
+        size = last.checkpoint.size
+        with self._ground.database.read_sqlite() as connection:
+            row = connection.execute(
+                "SELECT idx, hash, aseq FROM leaf WHERE chain = ? AND idx < ? ORDER BY aseq DESC LIMIT 1",
+                (self._conversation.scope.chain, size),
+            ).fetchone()
+        if row is None:
+            raise log.NoSuchLeaf("the exchange has no record under the checkpoint")
+        index = LeafIndex(row[0])
+        proof = tuple(node.hex() for node in self._ground.notary.inclusion(index, size))
+        return _Place(index, LeafHash(row[1]), int(row[2]), proof)
+
+    def _say(self, transaction: Transaction, last: SignedCheckpoint, place: _Place) -> Signed:
         """Our Seal: the last record of the exchange lies under the checkpoint."""
         checkpoint = last.checkpoint
-        index, entry_hash, record = self._last_record(transaction, checkpoint.size)
         body = Seal(
-            leaf=entry_hash.hex(),
-            record=record,
-            index=index,
+            leaf=place.hash.hex(),
+            record=place.record,
+            index=place.index,
             size=checkpoint.size,
             root=checkpoint.root.hex(),
-            proof=tuple(node.hex() for node in self._ground.notary.inclusion(index, checkpoint.size)),
+            proof=place.proof,
         )
         head: JSONObject = {
             "origin": checkpoint.origin,
             "size": checkpoint.size,
             "root": checkpoint.root.hex(),
         }
-        return self._conversation.say(transaction, body, members={"head": head, "refers": entry_hash.hex()})
-
-    def _last_record(self, transaction: Transaction, size: int) -> tuple[LeafIndex, LeafHash, int]:
-        row = transaction.sqlite.execute(
-            "SELECT idx, hash, aseq FROM leaf WHERE chain = ? AND idx < ? ORDER BY aseq DESC LIMIT 1",
-            (self._conversation.scope.chain, size),
-        ).fetchone()
-        if row is None:
-            raise log.NoSuchLeaf("the exchange has no record under the checkpoint")
-        return LeafIndex(row[0]), LeafHash(row[1]), int(row[2])
+        return self._conversation.say(transaction, body, members={"head": head, "refers": place.hash.hex()})
 
     async def _take_seal(self, message: Signed, shown: SignedCheckpoint) -> None:
         body = self._conversation.hear(message)

@@ -13,7 +13,7 @@ from typing import Final
 from sqlmodel import col, select
 
 from connector.exchange.ground import Denied
-from connector.source.errors import SnapshotUnknown, SourceError
+from connector.source.errors import BadPosition, NotReleasable, SnapshotUnknown, SourceError
 from connector.source.folder import SnapshotFolder
 from connector.source.selection import WHOLE, Condition, Selection
 from connector.source.snapshot import Piece, Snapshot
@@ -42,6 +42,23 @@ class OnShelf:
         """The version's name."""
         return self._snapshot.digest
 
+    @property
+    def grows(self) -> bool:
+        """Whether rows are appended to it."""
+        return self._snapshot.manifest.append_only
+
+    def end(self) -> int:
+        """The position after everything that is there now."""
+        return self._snapshot.end()
+
+    def check_follow(self, selection: JSONObject | None) -> None:
+        """Raise ``Denied`` unless this is a table that grows, and rows are asked for as they come."""
+        if not self.grows:
+            raise Denied("NOT_APPEND_ONLY", "only an append-only table can be subscribed to")
+        wanted = _selection(selection)
+        if wanted.order or wanted.limit is not None:
+            raise Denied("BAD_SELECTION", "rows that are still to come have no order and no limit")
+
     def schema(self, mask: tuple[str, ...]) -> JSONObject:
         """The columns that may be seen; an empty object for a file."""
         schema = self._snapshot.manifest.schema
@@ -58,12 +75,15 @@ class OnShelf:
         *,
         mask: tuple[str, ...],
         row_filter: JSONObject | None,
+        until: int | None = None,
     ) -> Iterator[Piece]:
-        """Pieces from ``position`` on. Raises ``Denied`` for what cannot be released so."""
+        """Pieces from ``position`` on, up to ``until``. Raises ``Denied`` for what cannot be released so."""
         try:
-            return self._snapshot.pieces(_selection(selection), position, self._view(mask, row_filter))
+            return self._snapshot.pieces(
+                _selection(selection), position, self._view(mask, row_filter), until=until
+            )
         except SourceError as error:
-            raise Denied("BAD_SELECTION", str(error)) from error
+            raise _denied(error) from error
 
     def lookup(
         self, selection: JSONObject, *, mask: tuple[str, ...], row_filter: JSONObject | None
@@ -76,7 +96,7 @@ class OnShelf:
                 _selection(selection), self._view(mask, row_filter), limit=LOOKUP_ROWS
             )
         except SourceError as error:
-            raise Denied("BAD_SELECTION", str(error)) from error
+            raise _denied(error) from error
         return piece.data, piece.rows
 
     def _view(self, mask: tuple[str, ...], row_filter: JSONObject | None) -> View:
@@ -112,6 +132,12 @@ class StoredShelf:
                 known = OnShelf(self._folder.open(VersionDigest(row.digest)), about_people=about.about_people)
                 self._open[row.digest] = known
         return known
+
+
+def _denied(error: SourceError) -> Denied:
+    """What the source refuses, as the denial that is recorded: a position, a form, or a question."""
+    code = error.code if isinstance(error, (BadPosition, NotReleasable)) else "BAD_SELECTION"
+    return Denied(code, str(error))
 
 
 def _selection(selection: JSONObject | None) -> Selection:

@@ -25,7 +25,7 @@ from connector.peer.post import Post
 from connector.peer.server import OPTIONS
 from connector.peer.services import EXCHANGE_METHOD
 from connector.peer.status import RemoteError, from_rpc_error
-from connector.peer.stream import StreamChannel
+from connector.peer.stream import StreamChannel, transported
 from connector.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
@@ -39,6 +39,11 @@ from ledger.errors import BylagError, ErrorKind
 from ledger.names import AgreementId, ParticipantId
 
 UNARY_SECONDS: Final = 20.0
+RECONNECTING: Final = (
+    # grpc's own bounds are one second and two minutes: a peer that is back would still be refused.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+)
 T = TypeVar("T")
 
 
@@ -93,7 +98,7 @@ class Client:
             private_key=identity.key,
             certificate_chain=identity.chain,
         )
-        options = (*OPTIONS, ("grpc.ssl_target_name_override", server_name(peer)))
+        options = (*OPTIONS, *RECONNECTING, ("grpc.ssl_target_name_override", server_name(peer)))
         return grpc.aio.secure_channel(endpoint, credentials, options=options)
 
     async def describe(self, peer: ParticipantId) -> participant_pb2.DescribeResponse:
@@ -169,17 +174,14 @@ class Client:
         call: Any = stub.Carry()
 
         async def read() -> Any:
-            message = await call.read()
+            message = await transported(call.read())
             return None if message is grpc.aio.EOF else message
 
+        async def write(message: participant_pb2.CarryMessage) -> None:
+            await transported(call.write(message))
+
         try:
-            await post.carry(peer, read, call.write)
-        except* grpc.aio.AioRpcError as group:
-            error: BaseException = group
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            if isinstance(error, grpc.aio.AioRpcError):
-                raise from_rpc_error(error) from None
+            await post.carry(peer, read, write)
         finally:
             call.cancel()
 

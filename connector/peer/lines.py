@@ -47,6 +47,11 @@ class Lines:
         if (task is None or task.done()) and self._client.endpoints(peer):
             self._open[peer] = asyncio.create_task(self._keep(peer))
 
+    @property
+    def kept(self) -> frozenset[ParticipantId]:
+        """The peers that a line is kept to."""
+        return frozenset(self._open)
+
     async def catch_up(self, peer: ParticipantId) -> None:
         """Fetch the membership lists that a peer has and this side lacks."""
         described = await self._client.describe(peer)

@@ -8,6 +8,8 @@ Rules that hold here (LEDGER.md section 3, "Outbox"):
   refused moves the cursor too, so that it does not hold up what follows; its sender is told by a
   notice of its own, which names the message and the reason.
 * Protective notices are never refused for age: both times are in the record.
+* A cursor names the membership list that its sender holds: it is sent again when that changes, and
+  in answer to one that names a newer list, so that the peer hands the newer one on.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -30,7 +33,7 @@ from connector.v1 import participant_pb2 as wire
 from ledger.ambient import Ambient
 from ledger.canonical import JSONObject
 from ledger.document import SignedDocument, header_of, sign, verify
-from ledger.errors import BylagError, ErrorKind
+from ledger.errors import BylagError, ErrorKind, alone
 from ledger.fields import Fields
 from ledger.names import DataSpaceId, Milliseconds, ParticipantId
 
@@ -45,12 +48,32 @@ Taker = Callable[[Transaction, ParticipantId, SignedDocument, JSONObject], None]
 """Takes a notice in the transaction that acknowledges it; raises to refuse it."""
 
 
+@dataclass(slots=True, eq=False)
+class _Line:
+    """One open stream: when to look what there is to say, and whether a cursor is due."""
+
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    cursor_due: bool = False
+
+    def owe_cursor(self) -> None:
+        self.cursor_due = True
+        self.changed.set()
+
+
 class WrongCursor(BylagError):
     """A cursor is not the peer's, or not about this participant."""
 
     code = "WRONG_CURSOR"
     kind = ErrorKind.UNAUTHENTICATED
     default_next_step = "Send a cursor signed by the participant that received the notices."
+
+
+class LineSilent(BylagError):
+    """A line on which nothing is heard any more, not even a sign of life."""
+
+    code = "LINE_SILENT"
+    kind = ErrorKind.UNAVAILABLE
+    default_next_step = "Nothing: the line is opened again, and what was not acknowledged is sent again."
 
 
 class Post:
@@ -75,7 +98,8 @@ class Post:
         self._database = database
         self._directory = directory
         self._takers: dict[str, Taker] = {REFUSED: self._take_refusal}
-        self._changed: set[asyncio.Event] = set()
+        self._lines: list[_Line] = []
+        self._closing = asyncio.Event()
         self._taken: list[Callable[[ParticipantId], None]] = []
         self._on_list: list[Callable[[Transaction, ParticipantId, int], None]] = []
 
@@ -94,8 +118,17 @@ class Post:
 
     def wake(self) -> None:
         """Something may have been put into an outbox: look."""
-        for event in self._changed:
-            event.set()
+        for line in self._lines:
+            line.changed.set()
+
+    def show_cursors(self) -> None:
+        """Another list is held: say so on every open line."""
+        for line in self._lines:
+            line.owe_cursor()
+
+    def hang_up(self) -> None:
+        """End every line, now and from now on. A line ends by nothing else: nobody waits for it in vain."""
+        self._closing.set()
 
     async def carry(
         self,
@@ -104,8 +137,8 @@ class Post:
         write: Callable[[wire.CarryMessage], Awaitable[None]],
     ) -> None:
         """Carry both outboxes over one stream until it ends."""
-        changed = asyncio.Event()
-        self._changed.add(changed)
+        line = _Line()
+        self._lines.append(line)
         lock = asyncio.Lock()
 
         async def send(message: wire.CarryMessage) -> None:
@@ -115,29 +148,31 @@ class Post:
         try:
             await send(wire.CarryMessage(cursor=self._cursor(peer)))
             async with asyncio.TaskGroup() as tasks:
-                sending = tasks.create_task(self._send(peer, send, changed))
+                sending = tasks.create_task(self._send(peer, send, line))
                 beating = tasks.create_task(self._beat(send))
-                await self._hear(peer, read, send, changed)
-                sending.cancel()
-                beating.cancel()
-        except* BylagError as group:
-            error: BaseException = group
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            raise error from None
+                hearing = tasks.create_task(self._hear(peer, read, send, line))
+                closing = tasks.create_task(self._closing.wait())
+                await asyncio.wait((hearing, closing), return_when=asyncio.FIRST_COMPLETED)
+                for task in (sending, beating, hearing, closing):
+                    task.cancel()
+        except BaseExceptionGroup as group:
+            raise alone(group) from None
         finally:
-            self._changed.discard(changed)
+            self._lines.remove(line)
 
     async def _send(
         self,
         peer: ParticipantId,
         send: Callable[[wire.CarryMessage], Awaitable[None]],
-        changed: asyncio.Event,
+        line: _Line,
     ) -> None:
         sent: int | None = None
         while True:
-            await changed.wait()
-            changed.clear()
+            await line.changed.wait()
+            line.changed.clear()
+            if line.cursor_due:
+                line.cursor_due = False
+                await send(wire.CarryMessage(cursor=self._cursor(peer)))
             with self._database.read() as session:
                 sent = max(sent or 0, outbox.positions(session, peer)[1])
                 notices = outbox.waiting(session, peer, sent, NOTICES_AT_ONCE)
@@ -146,7 +181,7 @@ class Post:
                 await send(wire.CarryMessage(notice=wire.Notice(number=notice.number, document=document)))
                 sent = notice.number
             if len(notices) == NOTICES_AT_ONCE:
-                changed.set()
+                line.changed.set()
 
     async def _beat(self, send: Callable[[wire.CarryMessage], Awaitable[None]]) -> None:
         while True:
@@ -158,21 +193,25 @@ class Post:
         peer: ParticipantId,
         read: Callable[[], Awaitable[Any]],
         send: Callable[[wire.CarryMessage], Awaitable[None]],
-        changed: asyncio.Event,
+        line: _Line,
     ) -> None:
         while True:
-            async with asyncio.timeout(IDLE_SECONDS):
-                message = await read()
+            try:
+                async with asyncio.timeout(IDLE_SECONDS):
+                    message = await read()
+            except TimeoutError as error:
+                raise LineSilent(f"nothing was heard for {IDLE_SECONDS:.0f} seconds") from error
             if not isinstance(message, wire.CarryMessage):
                 return
             match message.WhichOneof("body"):
                 case "cursor":
-                    await self._take_cursor(peer, message.cursor)
-                    changed.set()
+                    if await self._take_cursor(peer, message.cursor) > self._directory().trust.number:
+                        line.owe_cursor()
+                    line.changed.set()
                 case "notice":
                     await self._take_notice(peer, message.notice)
                     await send(wire.CarryMessage(cursor=self._cursor(peer)))
-                    changed.set()
+                    line.changed.set()
                 case _:
                     continue
 
@@ -253,7 +292,8 @@ class Post:
         )
         return wire.Cursor(number=number, document=to_signed(document))
 
-    async def _take_cursor(self, peer: ParticipantId, cursor: wire.Cursor) -> None:
+    async def _take_cursor(self, peer: ParticipantId, cursor: wire.Cursor) -> int:
+        """Take a peer's cursor; returns the number of the list that it names."""
         signed = from_signed(cursor.document)
         content = verify(signed.document, "cursor", self._peer_key(peer, signed.document))
         fields = Fields(content)
@@ -268,6 +308,7 @@ class Post:
                 listener(transaction, peer, listed)
 
         await self._writer.write(record)
+        return listed
 
     def _peer_key(self, peer: ParticipantId, document: SignedDocument) -> Any:
         kid = header_of(document.jws).kid

@@ -16,7 +16,7 @@ from connector.identity.trust import TrustStore
 from connector.peer.convert import decode_message, encode_message, to_signed
 from connector.peer.gate import caller
 from connector.peer.post import Post
-from connector.peer.stream import StreamChannel
+from connector.peer.stream import StreamChannel, transported
 from connector.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
@@ -101,7 +101,11 @@ class ParticipantServicer(participant_pb2_grpc.ParticipantServiceServicer):
 
     async def Carry(self, _requests: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802
         """The outboxes of both."""
-        await self._post.carry(caller.get().id, context.read, context.write)
+        await self._post.carry(
+            caller.get().id,
+            lambda: transported(context.read()),
+            lambda message: transported(context.write(message)),
+        )
 
 
 class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):

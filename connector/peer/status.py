@@ -3,14 +3,19 @@
 A refusal travels as ``google.rpc.Status`` in the trailing metadata: the stable reason code
 (ErrorInfo), the field that is wrong (BadRequest), and what to do next (LocalizedMessage). A caller
 gets it back as :class:`RemoteError`, whose code is the other side's.
+
+What the other side says is printed and logged here: it is cut short, holds nothing that a terminal
+would obey, and what cannot be read says nothing.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from ledger.errors import BylagError, ErrorKind
@@ -18,6 +23,7 @@ from ledger.errors import BylagError, ErrorKind
 DOMAIN: Final = "bylag"
 STATUS_KEY: Final = "grpc-status-details-bin"
 _LONGEST_TEXT: Final = 500
+_REASON: Final = re.compile(r"[A-Z][A-Z0-9_]{0,63}", re.ASCII)
 
 _CODES: Final[dict[ErrorKind, grpc.StatusCode]] = {
     ErrorKind.INVALID: grpc.StatusCode.INVALID_ARGUMENT,
@@ -80,15 +86,17 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: BylagError) 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> RemoteError:
     """What a failed call says, with the other side's reason, field and next step where it gave them."""
     kind = _KINDS.get(error.code(), ErrorKind.UNAVAILABLE)
-    reason, next_step, field = error.code().name, None, None
+    said: _Said = (None, None, None)
     for key, value in error.trailing_metadata() or ():
-        if key != STATUS_KEY or not isinstance(value, bytes):
-            continue
-        status = status_pb2.Status.FromString(value)
-        for detail in status.details:
-            reason, next_step, field = _unpacked(detail, reason, next_step, field)
+        if key == STATUS_KEY and isinstance(value, bytes):
+            said = _read(value)
+    reason, next_step, field = said
     return RemoteError(
-        error.details() or "the call failed", reason=reason, kind=kind, next_step=next_step, field=field
+        _plain(error.details()) or "the call failed",
+        reason=reason if reason is not None and _REASON.fullmatch(reason) else error.code().name,
+        kind=kind,
+        next_step=_plain(next_step),
+        field=_plain(field),
     )
 
 
@@ -98,9 +106,28 @@ def _packed(detail: Any) -> AnyMessage:
     return packed
 
 
-def _unpacked(
-    detail: AnyMessage, reason: str, next_step: str | None, field: str | None
-) -> tuple[str, str | None, str | None]:
+_Said = tuple[str | None, str | None, str | None]
+"""Reason, next step and field, as far as the other side gave them."""
+
+
+def _read(details: bytes) -> _Said:
+    said: _Said = (None, None, None)
+    try:
+        for detail in status_pb2.Status.FromString(details).details:
+            said = _unpacked(detail, *said)
+    except DecodeError:
+        return None, None, None
+    return said
+
+
+def _plain(words: str | None) -> str | None:
+    """Somebody else's words, fit to be shown: short, and nothing but what can be printed."""
+    if words is None:
+        return None
+    return "".join(character if character.isprintable() else " " for character in words[:_LONGEST_TEXT])
+
+
+def _unpacked(detail: AnyMessage, reason: str | None, next_step: str | None, field: str | None) -> _Said:
     info = error_details_pb2.ErrorInfo()
     words = error_details_pb2.LocalizedMessage()
     request = error_details_pb2.BadRequest()

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 import grpc
 
@@ -26,6 +27,22 @@ from ledger.errors import BylagError
 QUEUE_LENGTH: Final = 8
 IDLE_SECONDS: Final = 90.0
 HEARTBEAT_SECONDS: Final = 20.0
+REASON_SECONDS: Final = 1.0
+"""How long a sender whose stream is gone waits for the reader to hear why."""
+
+_GONE: Final = (grpc.aio.BaseError, asyncio.InvalidStateError, grpc.RpcError)
+"""How grpc says, at either end, that a call is over: ended, aborted by another task, or broken."""
+T = TypeVar("T")
+
+
+async def transported(call: Awaitable[T]) -> T:
+    """Wait for the transport; whatever it raises becomes an error of ours, with what the peer said."""
+    try:
+        return await call
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+    except _GONE as error:
+        raise Interrupted("the stream is closed") from error
 
 
 class StreamChannel:
@@ -45,6 +62,7 @@ class StreamChannel:
         self._queue: asyncio.Queue[Message | BylagError | None] = asyncio.Queue(QUEUE_LENGTH)
         self._sending = asyncio.Lock()
         self._over: BylagError | None = None
+        self._broken = asyncio.Event()
         self._finished = False
         self._tasks = [asyncio.create_task(self._pump()), asyncio.create_task(self._beat())]
 
@@ -59,8 +77,15 @@ class StreamChannel:
                 await self._write(message)
             except grpc.aio.AioRpcError as error:
                 raise from_rpc_error(error) from error
-            except (grpc.aio.UsageError, asyncio.InvalidStateError, grpc.RpcError) as error:
-                raise self._over or Interrupted("the stream is closed") from error
+            except _GONE as error:
+                raise await self._reason() from error
+
+    async def _reason(self) -> BylagError:
+        """Why the stream is gone: grpc says it to the reader, the sender only learns that it is."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REASON_SECONDS):
+                await self._broken.wait()
+        return self._over or Interrupted("the stream is closed")
 
     async def receive(self) -> Message | None:
         """The next message; None when the other side has finished. Giving up the wait loses nothing."""
@@ -83,6 +108,9 @@ class StreamChannel:
     async def _pump(self) -> None:
         while True:
             item = await self._next()
+            if isinstance(item, BylagError):
+                self._over = item
+                self._broken.set()
             await self._queue.put(item)
             if item is None or isinstance(item, BylagError):
                 return
@@ -90,15 +118,11 @@ class StreamChannel:
     async def _next(self) -> Message | BylagError | None:
         try:
             async with asyncio.timeout(IDLE_SECONDS):
-                message = await self._read()
+                message = await transported(self._read())
         except TimeoutError:
             return Interrupted(f"nothing was heard for {IDLE_SECONDS:.0f} seconds")
-        except grpc.aio.AioRpcError as error:
-            return from_rpc_error(error)
         except BylagError as error:
             return error
-        except (grpc.aio.UsageError, asyncio.InvalidStateError, grpc.RpcError):
-            return Interrupted("the stream is closed")
         return None if message is grpc.aio.EOF else message
 
     async def _beat(self) -> None:
@@ -106,6 +130,5 @@ class StreamChannel:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             try:
                 await self.send(Heartbeat(self._ambient.now()))
-            except BylagError as error:
-                self._over = error
+            except BylagError:
                 return

@@ -72,7 +72,7 @@ def test_a_purpose_wider_than_the_agreements_is_denied_whatever_the_policy_says(
     agreement = AgreementFacts(AgreementId("a" * 32), "d" * 64, SCIENTIFIC)
     assert decide(offer(permission()), purpose=SCIENTIFIC, agreement=agreement).allow
     denied = decide(offer(permission()), purpose=RESEARCH, agreement=agreement)
-    assert codes(denied) == {"PURPOSE_BEYOND_AGREEMENT"}
+    assert (denied.allow, codes(denied)) == (False, {"PURPOSE_BEYOND_AGREEMENT"})
 
 
 def test_a_prohibited_purpose_is_denied_even_inside_a_wider_request(decide: Any) -> None:

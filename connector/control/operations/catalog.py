@@ -82,7 +82,9 @@ async def append(asked: Asked) -> JSON:
     fields.finish()
     node = asked.running.node
     entry = StoredCatalog(node.database, node.snapshots).entry(name)
-    added = await asyncio.to_thread(node.snapshots.append, entry.newest.digest, path)
+    added = await asyncio.to_thread(
+        node.snapshots.append, entry.newest.digest, path, _watch(asked, path.name)
+    )
     await node.writer.write(
         lambda transaction: node.recorder.record(
             transaction,
@@ -96,7 +98,12 @@ async def append(asked: Asked) -> JSON:
             },
         )
     )
-    return {"dataset": name, "version": entry.newest.digest, "position": added.position}
+    return {
+        "dataset": name,
+        "version": entry.newest.digest,
+        "position": added.position,
+        "rows": added.last - added.first + 1,
+    }
 
 
 @operation("retract-offer")

@@ -114,6 +114,7 @@ async def await_negotiation(asked: Asked) -> JSON:
         candidates = [desk.get(NegotiationId(named))] if named is not None else desk.all()
         return next((each for each in candidates if each.negotiation.state is state), None)
 
+    asked.running.call_peers()
     await asked.running.until(lambda: found() is not None, seconds)
     standing = found()
     if standing is None:

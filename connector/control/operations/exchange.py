@@ -112,6 +112,10 @@ async def use_delivery(asked: Asked) -> JSON:
     if out is not None:
         _require_new(Path(out))
     node = asked.running.node
+    with node.database.read() as session:
+        row = session.get(ExchangeRow, exchange)
+    if row is not None and row.role == "consumer" and not row.window:
+        raise NoSuchDelivery("nothing of it has been received", field="delivery")
     cipher = node.delivery_cipher(exchange)
     granted = await use(node.ground, node.home.inbox, cipher, exchange, wanted, taken_out=out is not None)
     result: JSONObject = {

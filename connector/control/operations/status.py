@@ -137,7 +137,6 @@ def _family(host: str) -> socket.AddressFamily:
 
 def _keys(asked: Asked) -> JSONObject:
     node = asked.running.node
-    waiting = [job.value for job in node.ring.jobs if node.ring.next(job) is not None]
     if node.config.is_guest:
         return _found("keys", True, "the controller vouches for them")
     entry = node.trust.organisation(node.me)
@@ -151,7 +150,10 @@ def _keys(asked: Asked) -> JSONObject:
                 f"the membership list does not name the {job} key as valid now",
                 "Make a new one with `bylag keys rotate`, or ask the registrar to admit you again.",
             )
-    return _found("keys", True, f"listed; next keys wait for: {', '.join(waiting)}" if waiting else "listed")
+    waiting = ", ".join(job.value for job in node.ring.jobs if node.ring.next(job) is not None)
+    if not waiting:
+        return _found("keys", True, "listed")
+    return _found("keys", True, f"listed; once a list names it, a start takes the next one: {waiting}")
 
 
 def _expiries(asked: Asked) -> JSONObject:
