@@ -1,0 +1,154 @@
+"""The outbox stream: cursors and notices count from whoever they are from, in order, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlmodel import SQLModel
+
+from connector.contract.errors import NotThisNegotiation
+from connector.peer.convert import to_signed
+from connector.peer.post import REFUSED, Post, WrongCursor
+from connector.store import outbox
+from connector.store.database import Database
+from connector.store.outbox import NoticeGap
+from connector.store.writer import Writer
+from connector.v1 import participant_pb2 as wire
+from ledger.ambient import SystemAmbient
+from ledger.document import BadSignature, SignedDocument, header_of, sign
+from ledger.names import DataSpaceId, ParticipantId
+from tests.security.space import COMPANY, OTHER, RealSpace
+
+ME, PEER = ParticipantId("did:web:me.example"), ParticipantId("did:web:peer.example")
+SPACE = DataSpaceId("security.test")
+
+
+class Side:
+    """One participant's post, and a peer that says what a test lets it say; its own directory."""
+
+    class trust:  # noqa: N801  # what the directory calls its list
+        number = 1
+
+    def __init__(self, folder: Path) -> None:
+        self.mine, self.theirs = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+        self.database = Database(folder / "bylag.db")
+        SQLModel.metadata.create_all(self.database.engine)
+        self.writer = Writer(self.database)
+        self.taken: list[str] = []
+        self.post = Post(
+            me=ME,
+            space=SPACE,
+            key=lambda: self.mine,
+            ambient=SystemAmbient(),
+            writer=self.writer,
+            database=self.database,
+            directory=lambda: self,  # type: ignore[arg-type,return-value]
+        )
+        self.post.take_with({"note"}, self._take)
+
+    def verification_key(self, party: str, kid: str, job: str, at: int) -> Any:
+        assert party == PEER
+        return self.theirs.public_key()
+
+    async def hears(self, *messages: wire.CarryMessage) -> list[wire.CarryMessage]:
+        """What this side sends while it hears ``messages`` and then the end of the stream."""
+        waiting, said = iter(messages), list[wire.CarryMessage]()
+
+        async def read() -> wire.CarryMessage | None:
+            return next(waiting, None)
+
+        async def write(message: wire.CarryMessage) -> None:
+            said.append(message)
+
+        await self.post.carry(PEER, read, write)
+        return said
+
+    def cursor(self, number: int, key: Ed25519PrivateKey | None = None, **other: Any) -> wire.CarryMessage:
+        content = {
+            "type": "cursor",
+            "version": 1,
+            "space": SPACE,
+            "sender": PEER,
+            "recipient": ME,
+            "number": number,
+            "list": 1,
+            "time": 1,
+            **other,
+        }
+        document = to_signed(sign(content, key or self.theirs))
+        return wire.CarryMessage(cursor=wire.Cursor(number=number, document=document))
+
+    def notice(self, number: int, kind: str = "note") -> wire.CarryMessage:
+        document = sign({"type": kind, "version": 1, "number": number}, self.theirs)
+        return wire.CarryMessage(notice=wire.Notice(number=number, document=to_signed(document)))
+
+    def put(self) -> None:
+        document = sign({"type": "note", "version": 1}, self.mine)
+        self.writer.submit(lambda transaction: outbox.put(transaction, PEER, document, {}, 1)).result()
+
+    def waiting(self) -> list[str]:
+        with self.database.read() as session:
+            return [header_of(each.document.jws).kind for each in outbox.waiting(session, PEER, 0, 10)]
+
+    def _take(self, transaction: Any, peer: str, document: SignedDocument, opening: Any) -> None:
+        self.taken.append(str(document.content()["number"]))
+
+    def close(self) -> None:
+        self.writer.close()
+        self.database.close()
+
+
+@pytest.fixture
+def side(tmp_path: Path) -> Iterator[Side]:
+    side = Side(tmp_path)
+    yield side
+    side.close()
+
+
+async def test_nothing_is_forgotten_on_a_cursor_that_the_peer_did_not_sign_for_us(side: Side) -> None:
+    side.put()
+    somebody = Ed25519PrivateKey.generate()
+    for forged, error in (
+        (side.cursor(1, somebody), BadSignature),
+        (side.cursor(1, recipient="did:web:else.example"), WrongCursor),
+        (side.cursor(1, sender="did:web:else.example"), WrongCursor),
+        (side.cursor(1, space="another.space"), WrongCursor),
+        (side.cursor(2), NoticeGap),
+    ):
+        with pytest.raises(error):
+            await side.hears(forged)
+        assert side.waiting() == ["note"]
+    await side.hears(side.cursor(1))
+    assert side.waiting() == []
+
+
+async def test_a_notice_is_taken_once_and_in_order(side: Side) -> None:
+    await side.hears(side.notice(1), side.notice(1), side.notice(2))
+    with pytest.raises(NoticeGap):
+        await side.hears(side.notice(4))
+    assert side.taken == ["1", "2"]
+
+
+async def test_a_notice_that_is_refused_holds_nothing_up_and_is_answered(side: Side) -> None:
+    said = await side.hears(side.notice(1, "nonsense"), side.notice(2))
+    assert side.taken == ["2"]
+    assert side.waiting() == [REFUSED]
+    assert [message.cursor.number for message in said if message.WhichOneof("body") == "cursor"][-1] == 2
+
+
+async def test_a_negotiations_message_counts_from_its_own_sender_only(tmp_path: Path) -> None:
+    space = RealSpace(tmp_path)
+    await space.start()
+    try:
+        await space.agreement()
+        asked = space.company.node.desk.all()[0].negotiation.history[0].message.document
+        desk, writer = space.city.node.desk, space.city.node.writer
+        with pytest.raises(NotThisNegotiation):
+            await writer.write(lambda transaction: desk.take(transaction, OTHER, asked, {}))
+        await writer.write(lambda transaction: desk.take(transaction, COMPANY, asked, {}))
+    finally:
+        await space.close()
