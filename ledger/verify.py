@@ -123,6 +123,8 @@ def _check_log_key(step: Step, key: VerifierKey, writer: JSON, members: Members 
     """(1) Without a policy, whose key it is must come from somewhere else than the folder."""
     if members is None or not members.trusted:
         step.open(key.name, "the key comes from the export itself: compare it, or give a trust policy")
+    elif writer is not None and did_of(writer) is None:
+        step.open(key.name, "a person's log: no list names its key, compare it with what they were given")
     elif writer is not None and key.public not in members.log_keys(did_of(writer)):
         step.wrong(key.name, "the membership list does not name this key as one of the writer's log")
 

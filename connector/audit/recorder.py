@@ -87,7 +87,27 @@ class Recorder:
 
     def next_record(self, transaction: Transaction, scope: Scope) -> int:
         """The ``aseq`` that the next record under ``scope`` will have, as this transaction sees it."""
-        return log.chain_head(transaction.sqlite, scope.chain).aseq + 1
+        return log.chain_head(transaction.sqlite, self.chain(transaction.sqlite, scope)).aseq + 1
+
+    def chain(self, connection: sqlite3.Connection, scope: Scope) -> str:
+        """The log's name for a scope's chain.
+
+        A row of the log can never be changed, so a person's chain is called by a random name; the row
+        that maps it is made with the chain's first record and is erasable.
+        """
+        if scope.person is None:
+            return scope.chain
+        known = connection.execute(
+            "SELECT name FROM person_chain WHERE person = ? AND scope = ?", (scope.person, scope.chain)
+        ).fetchone()
+        if known is not None:
+            return str(known[0])
+        name = f"person {self._ambient.random(16).hex()}"
+        connection.execute(
+            "INSERT INTO person_chain (person, scope, name) VALUES (?, ?, ?)",
+            (scope.person, scope.chain, name),
+        )
+        return name
 
     def clock_is_behind(self, transaction: Transaction) -> bool:
         """Whether the clock stands before the log's last record: nothing is granted until it caught up."""
@@ -115,7 +135,8 @@ class Recorder:
         ``said`` is this participant's own signed message that the record is of, ``heard`` the
         counterpart's. ``side_row`` holds what opens ``members``, words, and whatever may be erased.
         """
-        head = log.chain_head(transaction.sqlite, scope.chain)
+        chain = self.chain(transaction.sqlite, scope)
+        head = log.chain_head(transaction.sqlite, chain)
         leaf = self._members(scope, said, heard)
         leaf.update(members or {})
         leaf["aprev"] = head.hash.hex() if head.hash is not None else None
@@ -137,7 +158,7 @@ class Recorder:
             time=time,
             **leaf,
         )
-        appended = log.append(transaction.sqlite, entry, scope.chain)
+        appended = log.append(transaction.sqlite, entry, chain)
         written = entry["time"]
         if self._latest is not None and isinstance(written, int):
             self._latest = max(self._latest, written)

@@ -35,10 +35,9 @@ class Scope:
 
     @property
     def chain(self) -> str:
-        """The log's chain for this scope: agreement, else counterpart, else the node's own.
+        """What this scope chains by: agreement, else counterpart, else the node itself.
 
-        For a person it is made of the handle, which is random and local; it never leaves the
-        database.
+        The log calls an organisation's chain so; a person's gets a random name (``Recorder.chain``).
         """
         if self.agreement is not None:
             return agreement_chain(self.agreement)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from connector.cli.failing import COMPLETE
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
@@ -20,4 +22,4 @@ def completion(context: click.Context, shell: str) -> None:
     """
     found = get_completion_class(shell)
     assert found is not None  # noqa: S101  # click has the three that can be chosen
-    click.echo(found(context.find_root().command, {}, "bylag", "_BYLAG_COMPLETE").source())
+    click.echo(found(context.find_root().command, {}, "bylag", COMPLETE).source())

@@ -16,6 +16,14 @@ from connector.cli import show
 from connector.cli.files import read_file, require_free, write_file
 from connector.cli.options import PATH, absolute, on_home
 from connector.cli.session import Session, new_passphrase
+from connector.control.joining import (
+    Newcomer,
+    change_details,
+    described,
+    make_home,
+    request_to_join,
+    take_answer,
+)
 from connector.identity import syntax
 from connector.identity.organisation import Kind
 from connector.identity.peer import GuestKind
@@ -85,8 +93,6 @@ def init(
         config = _member_config(
             did, space, name, kind or Kind.OTHER.value, units, listen, endpoint, controller
         )
-    from connector.control.joining import make_home  # noqa: PLC0415  # loads grpc, and input comes first
-
     home = make_home(session.home.folder, config, new_passphrase(session.passphrase_file, ask=ask_passphrase))
     result: JSONObject = {
         "home": str(home.folder),
@@ -110,9 +116,8 @@ def join(session: Session, out: Path | None) -> None:
     path = out or absolute("request.json")
     session.home.require()
     require_free(path)
-    from connector.control.joining import described, request_to_join  # noqa: PLC0415  # loads grpc
-
-    result = session.on_node(lambda node: {**described(node), "request": _put(path, request_to_join(node))})
+    newcomer: Newcomer = session.unlocked(lambda passphrase: Newcomer.open(session.home, passphrase))
+    result = {**described(newcomer), "request": _put(path, request_to_join(newcomer))}
     session.print(result, _say_request)
 
 
@@ -127,7 +132,6 @@ def admitted(session: Session, answer: Path, fingerprint: str | None) -> None:
     """
     session.home.require()
     data = read_file(answer)
-    from connector.control.joining import take_answer  # noqa: PLC0415  # loads grpc
 
     def take(node: Any) -> JSONObject:
         trust = take_answer(node, data, fingerprint.lower() if fingerprint else None)
@@ -178,8 +182,6 @@ def details(
         controller=config.controller,
         units=units or config.units,
     )
-    from connector.control.joining import change_details  # noqa: PLC0415  # loads grpc
-
     result = session.on_node(
         lambda node: {
             "participant": changed.participant,

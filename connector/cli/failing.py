@@ -30,6 +30,9 @@ INTERRUPTED: Final = 130
 PIPE_CLOSED: Final = 141
 """128 + SIGPIPE."""
 
+COMPLETE: Final = "_BYLAG_COMPLETE"
+"""Set by the shell when it asks for completions."""
+
 MEANINGS: Final = {
     OK: "done",
     FAILED: "it did not work: the state does not allow it now, something is not verified or not healthy",
@@ -103,8 +106,13 @@ def _run() -> int:
         _require_text(sys.argv[1:])
         from connector.cli.root import bylag  # noqa: PLC0415  # after what could already be wrong
 
-        returned = bylag.main(prog_name="bylag", standalone_mode=False)
-        return returned if isinstance(returned, int) else OK
+        if COMPLETE in os.environ:
+            bylag.main(prog_name="bylag", complete_var=COMPLETE)
+        # Not ``main``, which has its own idea of how a command ends when nobody reads its output.
+        with bylag.make_context("bylag", sys.argv[1:]) as context:
+            bylag.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
     except BylagError as error:
         return complain(error)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -121,6 +129,7 @@ def _run() -> int:
         raise
     except OSError as error:
         return complain(_file_problem(error))
+    return OK
 
 
 def complain(error: BylagError) -> int:
@@ -128,7 +137,8 @@ def complain(error: BylagError) -> int:
     if "--json" in sys.argv[1:]:
         write_json({"error": as_json(error)})
     else:
-        where = f" ({error.field})" if error.field else ""
+        named = error.field is not None and error.message.startswith(f"{error.field}: ")
+        where = f" ({error.field})" if error.field and not named else ""
         write_error(f"error {code_of(error)}: {clean(error.message)}{clean(where)}", bold=True)
         write_error(f"next: {clean(error.next_step)}")
     return STATUSES[kind_of(error)]

@@ -6,7 +6,9 @@ the controller) as a file, and the answer comes back as one. A step that fails l
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
 
 from connector.identity.enrolment import join, read_admission, update
 from connector.identity.guest import read_guest_answer
@@ -16,15 +18,16 @@ from connector.identity.organisation import Kind, Organisation, Unit
 from connector.identity.peer import GuestKind
 from connector.identity.public import Job
 from connector.identity.trust import TrustStore
-from connector.node import Node
-from connector.store.config import Config
+from connector.store.config import Config, read_config
 from connector.store.home import Home
-from connector.store.tables import ListRow
-from connector.store.writer import Transaction
 from ledger.ambient import Ambient, SystemAmbient
 from ledger.canonical import JSONObject, encode
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import DataSpaceId, ParticipantId, UnitId
+
+if TYPE_CHECKING:  # loads grpc and SQLAlchemy, which making a home and asking to join do without
+    from connector.node import Node
+    from connector.store.writer import Transaction
 
 
 class HomeExists(BylagError):
@@ -57,7 +60,44 @@ def make_home(folder: Path, config: Config, passphrase: str | None, ambient: Amb
     return home
 
 
-def request_to_join(node: Node) -> bytes:
+class Asking(Protocol):
+    """Who asks to join: a :class:`Newcomer`, or a node."""
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def ring(self) -> KeyRing: ...
+
+    @property
+    def ambient(self) -> Ambient: ...
+
+    @property
+    def space(self) -> DataSpaceId: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A home's settings and keys, without its store: all that a request takes."""
+
+    config: Config
+    ring: KeyRing
+    ambient: Ambient
+
+    @property
+    def space(self) -> DataSpaceId:
+        """The data space."""
+        return DataSpaceId(self.config.space)
+
+    @classmethod
+    def open(cls, home: Home, passphrase: str | None, ambient: Ambient | None = None) -> Self:
+        """Read a home. Raises a :class:`~ledger.errors.BylagError` that says what is wrong with it."""
+        home.require()
+        clock = ambient or SystemAmbient()
+        return cls(read_config(home.config), KeyRing.load(home.keys, clock, passphrase), clock)
+
+
+def request_to_join(node: Asking) -> bytes:
     """The request file for the registrar, or for the controller of a guest."""
     config = node.config
     if config.is_guest:
@@ -78,7 +118,7 @@ def request_to_join(node: Node) -> bytes:
     return join(node.ring, node.space, organisation, node.ambient)
 
 
-def described(node: Node) -> JSONObject:
+def described(node: Asking) -> JSONObject:
     """Who asks, and the thumbprint of the key to compare by telephone."""
     config = node.config
     return {
@@ -126,6 +166,8 @@ def take_answer(node: Node, data: bytes, fingerprint: str | None) -> TrustStore:
             "the answer is for another data space than this home was made for",
             next_step="Ask for the right answer, or make a home for that data space.",
         )
+
+    from connector.store.tables import ListRow  # noqa: PLC0415  # loads SQLAlchemy
 
     def store(transaction: Transaction) -> None:
         for number, signed in enumerate(admission.chain, start=1):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from ledger.errors import BylagError, ErrorKind
 if TYPE_CHECKING:  # loads grpc; the asking side needs none of it
     from connector.control.running import Running
 
+logger = logging.getLogger("bylag.control")
 MAX_LINE_BYTES: Final = 4 << 20
 LONGEST_PATH: Final = 100
 
@@ -48,6 +50,14 @@ class ConnectorStopped(BylagError):
     code = "CONNECTOR_STOPPED"
     kind = ErrorKind.UNAVAILABLE
     default_next_step = "Start it again, and look how far it came; a fetch that broke off can be resumed."
+
+
+class Unforeseen(BylagError):
+    """An operation failed in a way that nobody foresaw; the log of the connector has it."""
+
+    code = "INTERNAL"
+    kind = ErrorKind.DAMAGED
+    default_next_step = "Look into the connector's log at this time, and report what it says."
 
 
 class FromConnector(BylagError):
@@ -103,6 +113,9 @@ class ControlServer:
             tell({"result": result})
         except BylagError as error:
             tell({"error": error_to_json(error)})
+        except Exception:
+            logger.exception("an operation failed in a way that nobody foresaw")
+            tell({"error": error_to_json(Unforeseen("the connector failed at this; its log says how"))})
         finally:
             with suppress(ConnectionError):
                 await writer.drain()

@@ -10,7 +10,9 @@ under (invariant 2: deny unless shown otherwise):
 3. The agreement is in force and the caller is its consumer (``NO_AGREEMENT``, ``AGREEMENT_ENDED``;
    another's agreement and none look the same).
 4. Dataset, version and selection are under it (``OTHER_DATASET``, ``NO_SUCH_VERSION``, ``BAD_SELECTION``).
-5. The policy's decision is exactly ``allow: true`` (the decision's own code otherwise).
+5. The policy's decision is exactly ``allow: true`` (the decision's own code otherwise), and what is
+   asked for can be released so (``BAD_SELECTION``, ``BAD_POSITION``, ``NOT_RELEASABLE``; for a
+   subscription ``VERSION_NOT_NAMED`` and ``NOT_APPEND_ONLY``, for a query ``QUERY_ABOUT_PEOPLE``).
 6. In the transaction that records it: the nonce is new, the agreement is still active, nothing is
    barred, counters have room.
 """
@@ -162,6 +164,9 @@ async def _admit_request(
     snapshot = _find(ground, terms, request.dataset, request.version)
     selection = _opened_selection(request.selection, first.opening)
     asked, counts, ruling = decide(ground, terms, request.purpose)
+    if request.mode == "subscribe" and request.version is None:
+        raise Denied("VERSION_NOT_NAMED", "a subscription's cursor is a place in one version")
+    snapshot.check(request.mode, selection, request.cursor, mask=ruling.mask, row_filter=ruling.row_filter)
     conversation.heard = first.document.digest
     schema = snapshot.schema(ruling.mask)
     media_type = snapshot.media_type(selection, ruling.mask)

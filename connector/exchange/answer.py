@@ -5,6 +5,7 @@ from __future__ import annotations
 from connector.exchange.admission import Admitted, Refused, admit
 from connector.exchange.answering import AnsweringSession
 from connector.exchange.channel import Channel, Signed
+from connector.exchange.feeding import FeedingSubscription
 from connector.exchange.ground import Ground
 from connector.exchange.provider import ProviderExchange
 from ledger.names import ParticipantId
@@ -23,6 +24,8 @@ async def provide(ground: Ground, channel: Channel, first: Signed) -> Admitted |
     await channel.send(decided.offer)
     if decided.request.mode == "query":
         await AnsweringSession(ground, channel, decided).run()
+    elif decided.request.mode == "subscribe":
+        await FeedingSubscription(ground, channel, decided).run()
     else:
         await ProviderExchange(ground, channel, decided).run()
     return decided

@@ -552,10 +552,13 @@ class ConsumerExchange:
             waiting: set[asyncio.Future[object]] = {receiving}  # type: ignore[arg-type]
             if self._acking is not None and not self._acking.done():
                 waiting.add(self._acking)  # type: ignore[arg-type]
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if self._acking is not None and self._acking.done():
-                self._acking.result()
-            message = await receiving
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if self._acking is not None and self._acking.done():
+                    self._acking.result()
+                message = await receiving
+            finally:
+                receiving.cancel()
             if message is None:
                 raise Interrupted("the provider ended the stream")
             if isinstance(message, Signed | Frame):

@@ -75,6 +75,17 @@ class Conversation:
         self._first_of_attempt = attempt > 1
         self._said.extend([sent] if sent else [])
 
+    def in_attempt(self, attempt: int) -> Conversation:
+        """The same conversation as it was in another attempt, to record what was said in it."""
+        return Conversation(
+            self.ground,
+            peer=self.peer,
+            scope=self.scope,
+            exchange=self.exchange,
+            agreement=self.agreement,
+            attempt=attempt,
+        )
+
     def say(
         self,
         transaction: Transaction,

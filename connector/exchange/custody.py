@@ -167,7 +167,8 @@ def take_late(
     envelope: Envelope,
     message: Accept | Ack | Reject,
 ) -> None:
-    """A signature that arrives after its stream is gone."""
+    """A signature that arrives after its stream is gone: recorded under the attempt that it was made in."""
+    conversation = conversation.in_attempt(envelope.attempt)
     if isinstance(message, Reject):
         take_reject(transaction, conversation, row, document, message, envelope.attempt)
         return

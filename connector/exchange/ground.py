@@ -140,15 +140,19 @@ class Snapshot(Protocol):
     @property
     def digest(self) -> str: ...
 
-    @property
-    def grows(self) -> bool:
-        """Whether rows are appended to it (an append-only table)."""
-
     def end(self) -> int:
         """The position after everything that is there now. Blocks."""
 
-    def check_follow(self, selection: JSONObject | None) -> None:
-        """Raise :class:`Denied` unless new rows can be sent as they come, under ``selection``."""
+    def check(
+        self,
+        mode: str,
+        selection: JSONObject | None,
+        position: int,
+        *,
+        mask: tuple[str, ...],
+        row_filter: JSONObject | None,
+    ) -> None:
+        """Raise :class:`Denied` for what cannot be released so, in this mode, before anything is offered."""
 
     def schema(self, mask: tuple[str, ...]) -> JSONObject:
         """What the consumer may know of its form; for a file, an empty object."""

@@ -215,26 +215,29 @@ class ProviderExchange:
                 position=window.frame_positions[last] if sent else window.start_position,
                 code=code,
             )
-            signed = self._conversation.say(
-                transaction,
-                cut,
-                members={
-                    "window": cut.window,
-                    "frame": cut.frame,
-                    "digest": cut.digest,
-                    "rows": cut.rows,
-                    "bytes": cut.bytes,
-                    "labels": cut.labels,
-                    "code": code,
-                },
-            )
-            row = transaction.session.get_one(ExchangeRow, self._row.id)
-            row.state, row.code = "TERMINATED", code
-            self._remember_sent(transaction)
-            return signed
+            return self._record_cut(transaction, cut)
 
         self._was_cut = True
         await self._channel.send(await self._ground.writer.write(record))
+
+    def _record_cut(self, transaction: Transaction, cut: Cut) -> Signed:
+        signed = self._conversation.say(
+            transaction,
+            cut,
+            members={
+                "window": cut.window,
+                "frame": cut.frame,
+                "digest": cut.digest,
+                "rows": cut.rows,
+                "bytes": cut.bytes,
+                "labels": cut.labels,
+                "code": cut.code,
+            },
+        )
+        row = transaction.session.get_one(ExchangeRow, self._row.id)
+        row.state, row.code = "TERMINATED", cut.code
+        self._remember_sent(transaction)
+        return signed
 
     async def _hear(self) -> None:
         """Acks free the budget; when all is acknowledged, End and Receipt, unless it was cut."""
@@ -294,8 +297,7 @@ class ProviderExchange:
         """Step 6."""
 
         def record_end(transaction: Transaction) -> Signed:
-            row = transaction.session.get_one(ExchangeRow, self._row.id)
-            end = End(windows=row.window, rows=row.rows, bytes=row.size, digest=row.digest, labels=None)
+            end = End(*self._totals())
             signed = self._conversation.say(transaction, end, members=end.members())
             self._remember_sent(transaction)
             return signed
@@ -303,7 +305,7 @@ class ProviderExchange:
         end = await self._ground.writer.write(record_end)
         await self._channel.send(end)
         message, body = await self._hear_receipt()
-        if not isinstance(body, Receipt) or body.members() != _totals(self._row):
+        if not isinstance(body, Receipt) or body != Receipt(*self._totals()):
             raise OutOfTurn("End is answered by a Receipt of the same totals", field="type")
 
         def record_receipt(transaction: Transaction) -> None:
@@ -320,6 +322,11 @@ class ProviderExchange:
 
         await self._ground.writer.write(record_receipt)
         await self._seal()
+
+    def _totals(self) -> tuple[int, int, int, str, str | None]:
+        """What End says, in its order: exactly what was acknowledged."""
+        row = self._row
+        return row.window, row.rows, row.size, row.digest, None
 
     async def _hear_receipt(self) -> tuple[Signed, Body]:
         message = await self._next_signed()
@@ -376,13 +383,11 @@ async def _taken(handing: asyncio.Task[None], barred: asyncio.Event) -> bool:
         return True
     finally:
         waiting.cancel()
+        handing.cancel()
+        handing.add_done_callback(_observe)
 
 
-def _totals(row: ExchangeRow) -> object:
-    return {
-        "windows": row.window,
-        "rows": row.rows,
-        "bytes": row.size,
-        "digest": row.digest,
-        "labels": None,
-    }
+def _observe(handing: asyncio.Task[None]) -> None:
+    """A stream that breaks tells its reader too: the sender's error is not told a second time."""
+    if not handing.cancelled():
+        handing.exception()

@@ -197,7 +197,7 @@ class _Sealing:
         with self._ground.database.read_sqlite() as connection:
             row = connection.execute(
                 "SELECT idx, hash, aseq FROM leaf WHERE chain = ? AND idx < ? ORDER BY aseq DESC LIMIT 1",
-                (self._conversation.scope.chain, size),
+                (self._ground.recorder.chain(connection, self._conversation.scope), size),
             ).fetchone()
         if row is None:
             raise log.NoSuchLeaf("the exchange has no record under the checkpoint")

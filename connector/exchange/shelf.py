@@ -42,20 +42,35 @@ class OnShelf:
         """The version's name."""
         return self._snapshot.digest
 
-    @property
-    def grows(self) -> bool:
-        """Whether rows are appended to it."""
-        return self._snapshot.manifest.append_only
-
     def end(self) -> int:
         """The position after everything that is there now."""
         return self._snapshot.end()
 
-    def check_follow(self, selection: JSONObject | None) -> None:
-        """Raise ``Denied`` unless this is a table that grows, and rows are asked for as they come."""
-        if not self.grows:
+    def check(
+        self,
+        mode: str,
+        selection: JSONObject | None,
+        position: int,
+        *,
+        mask: tuple[str, ...],
+        row_filter: JSONObject | None,
+    ) -> None:
+        """Raise ``Denied`` for what cannot be released so: in this mode, from there, of these rows."""
+        if mode == "query":
+            self._require_table()
+            return
+        if mode == "subscribe":
+            self._require_growing(_selection(selection))
+        self.pieces(selection, position, mask=mask, row_filter=row_filter)
+
+    def _require_table(self) -> TableSnapshot:
+        if not isinstance(self._snapshot, TableSnapshot):
+            raise Denied("NOT_A_TABLE", "questions are asked of tables")
+        return self._snapshot
+
+    def _require_growing(self, wanted: Selection) -> None:
+        if not self._snapshot.manifest.append_only:
             raise Denied("NOT_APPEND_ONLY", "only an append-only table can be subscribed to")
-        wanted = _selection(selection)
         if wanted.order or wanted.limit is not None:
             raise Denied("BAD_SELECTION", "rows that are still to come have no order and no limit")
 
@@ -89,12 +104,9 @@ class OnShelf:
         self, selection: JSONObject, *, mask: tuple[str, ...], row_filter: JSONObject | None
     ) -> tuple[bytes, int]:
         """A few rows of a table."""
-        if not isinstance(self._snapshot, TableSnapshot):
-            raise Denied("NOT_A_TABLE", "questions are asked of tables")
+        table = self._require_table()
         try:
-            piece = self._snapshot.lookup(
-                _selection(selection), self._view(mask, row_filter), limit=LOOKUP_ROWS
-            )
+            piece = table.lookup(_selection(selection), self._view(mask, row_filter), limit=LOOKUP_ROWS)
         except SourceError as error:
             raise _denied(error) from error
         return piece.data, piece.rows

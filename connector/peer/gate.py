@@ -5,7 +5,10 @@ Rules that hold here:
 * Who calls is the TLS key that was shown, looked up in the list as it is *now*; nothing in a message
   says who somebody is.
 * What the call needs stands in one table (``connector.peer.rules``); a call that is not there is refused.
-* When a member or a key is barred, its open calls end at once with a status, not with silence.
+* Each peer has an allowance of its own in each lane (``connector.peer.allowance``).
+* When a member or a key is barred, its open calls end at once with a status, not with silence. Which
+  those are is asked of the list anew: a key that ended takes every call with it, a standing that was
+  lost those that need it.
 * What a service raises becomes a rich status. What nobody foresaw becomes INTERNAL: it is logged
   here, and the caller is told nothing of it.
 """
@@ -17,13 +20,15 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc
 
 from connector.identity.certificate import read_leaf
 from connector.identity.directory import Directory
-from connector.identity.peer import NotActive, Peer, Standing, UnknownPeer
+from connector.identity.peer import KeyRefused, NotActive, Peer, Standing, UnknownPeer
+from connector.peer.allowance import Allowances
 from connector.peer.rules import RULES, Rule
 from connector.peer.status import STATUS_KEY, abort, reason_of, status_of
 from ledger.ambient import Ambient
@@ -62,14 +67,23 @@ class Unforeseen(BylagError):
     default_next_step = "Ask the other side to look into its log at this time."
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """An open call: whose it is, and what it needs."""
+
+    peer: Peer
+    rule: Rule
+
+
 class Gate(grpc.aio.ServerInterceptor):
     """Checks each call against the table, and keeps the open ones so that they can be ended."""
 
     def __init__(self, directory: Callable[[], Directory], ambient: Ambient) -> None:
         self._directory = directory
         self._ambient = ambient
+        self._allowances = Allowances(ambient)
         self._shown: dict[bytes, Any] = {}
-        self._open: dict[Any, Peer] = {}
+        self._open: dict[Any, _Call] = {}
 
     async def intercept_service(
         self,
@@ -106,37 +120,44 @@ class Gate(grpc.aio.ServerInterceptor):
         raise Unlisted("no service of ours streams requests alone")
 
     def end_calls(self, barred: frozenset[ParticipantId], ended: frozenset[Thumbprint]) -> None:
-        """End every open call of ``barred`` that needs full standing, and all under ``ended`` keys."""
-        error = NotActive("the membership list no longer allows this call")
-        code, sentence, details = status_of(error)
-        for context, peer in list(self._open.items()):
-            if peer.id in barred or peer.tls in ended:
-                task = asyncio.ensure_future(context.abort(code, sentence, ((STATUS_KEY, details),)))
-                task.add_done_callback(_observe)
+        """End every open call of ``barred`` that needs full standing, and all under ``ended`` keys.
 
-    def _checked(self, rule: Rule | None, inner: Callable[[Any, Any], Awaitable[Any]]) -> Any:
+        And of whoever else has no full standing any more, as when the list itself is contested.
+        """
+        for context, call in list(self._open.items()):
+            error: BylagError
+            if call.peer.tls in ended:
+                error = KeyRefused("the membership list says that this key is not good any more")
+            elif call.rule.standing is Standing.FULL and (call.peer.id in barred or self._is_limited(call)):
+                error = NotActive("the membership list no longer allows this call")
+            else:
+                continue
+            code, sentence, details = status_of(error)
+            task = asyncio.ensure_future(context.abort(code, sentence, ((STATUS_KEY, details),)))
+            task.add_done_callback(_observe)
+
+    def _checked(self, known: Rule | None, inner: Callable[[Any, Any], Awaitable[Any]]) -> Any:
         async def call(request: Any, context: Any) -> Any:
             try:
+                rule = _required(known)
                 peer = self._admit(rule, context)
-                with self._kept_open(rule, context, peer):
+                with self._allowances.call(peer.id, rule.standing), self._kept_open(rule, context, peer):
                     caller.set(peer)
                     return await inner(request, context)
             except BylagError as error:
                 logger.info("call refused", extra={"reason": reason_of(error)})
-                await abort(context, error)
+                await _end(context, error)
             except TimeoutError:
-                await abort(context, TooSlow("the call took too long"))
+                await _end(context, TooSlow("the call took too long"))
             except (asyncio.CancelledError, grpc.aio.AbortError):
                 raise
             except Exception:
                 logger.exception("a call failed in a way that nobody foresaw")
-                await abort(context, Unforeseen("the call failed"))
+                await _end(context, Unforeseen("the call failed"))
 
         return call
 
-    def _admit(self, rule: Rule | None, context: Any) -> Peer:
-        if rule is None:
-            raise Unlisted("this call stands in no table")
+    def _admit(self, rule: Rule, context: Any) -> Peer:
         shown = context.auth_context().get("x509_pem_cert")
         if not shown:
             raise UnknownPeer("no certificate was shown")
@@ -153,16 +174,31 @@ class Gate(grpc.aio.ServerInterceptor):
             known = self._shown[pem] = read_leaf(pem)
         return known
 
+    def _is_limited(self, call: _Call) -> bool:
+        try:
+            return self._directory().limit(call.peer.id, self._ambient.now()) is not None
+        except UnknownPeer:
+            return True
+
     @contextmanager
-    def _kept_open(self, rule: Rule | None, context: Any, peer: Peer) -> Iterator[None]:
-        if rule is None or rule.standing is not Standing.FULL:
-            yield
-            return
-        self._open[context] = peer
+    def _kept_open(self, rule: Rule, context: Any, peer: Peer) -> Iterator[None]:
+        self._open[context] = _Call(peer, rule)
         try:
             yield
         finally:
             del self._open[context]
+
+
+def _required(rule: Rule | None) -> Rule:
+    if rule is None:
+        raise Unlisted("this call stands in no table")
+    return rule
+
+
+async def _end(context: Any, error: BylagError) -> None:
+    """End a call with an error, unless it has ended: what then fails in its handler is only the echo."""
+    if not context.done():
+        await abort(context, error)
 
 
 def _as_coroutine(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Awaitable[Any]]:

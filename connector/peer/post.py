@@ -6,7 +6,9 @@ Rules that hold here (LEDGER.md section 3, "Outbox"):
   after it is sent, in order, again if need be.
 * A notice is taken in one transaction with what it changes, and then the cursor moves. One that is
   refused moves the cursor too, so that it does not hold up what follows; its sender is told by a
-  notice of its own, which names the message and the reason.
+  notice of its own, which names the message and the reason. So is one that cannot even be read, or
+  that fails in a way that nobody foresaw. Only what may work later holds the line up.
+* Whoever sends nonsense and acknowledges nothing is not told of all of it: that would fill the disk.
 * Protective notices are never refused for age: both times are in the record.
 * A cursor names the membership list that its sender holds: it is sent again when that changes, and
   in answer to one that names a newer list, so that the peer hands the newer one on.
@@ -32,10 +34,10 @@ from connector.store.writer import Transaction, Writer
 from connector.v1 import participant_pb2 as wire
 from ledger.ambient import Ambient
 from ledger.canonical import JSONObject
-from ledger.document import SignedDocument, header_of, sign, verify
+from ledger.document import BadSignature, SignedDocument, header_of, sign, verify
 from ledger.errors import BylagError, ErrorKind, alone
 from ledger.fields import Fields
-from ledger.names import DataSpaceId, Milliseconds, ParticipantId
+from ledger.names import DataSpaceId, MessageHash, Milliseconds, ParticipantId
 
 logger = logging.getLogger("bylag.post")
 
@@ -43,6 +45,8 @@ NOTICES_AT_ONCE: Final = 16
 IDLE_SECONDS: Final = 90.0
 HEARTBEAT_SECONDS: Final = 20.0
 REFUSED: Final = "notice-refused"
+LARGEST_BACKLOG: Final = 1000
+"""Notices that a peer has not acknowledged; beyond them it is not told of refusals."""
 
 Taker = Callable[[Transaction, ParticipantId, SignedDocument, JSONObject], None]
 """Takes a notice in the transaction that acknowledges it; raises to refuse it."""
@@ -66,6 +70,14 @@ class WrongCursor(BylagError):
     code = "WRONG_CURSOR"
     kind = ErrorKind.UNAUTHENTICATED
     default_next_step = "Send a cursor signed by the participant that received the notices."
+
+
+class NotTaken(BylagError):
+    """A notice that failed in a way that nobody foresaw; the log of the connector has it."""
+
+    code = "INTERNAL"
+    kind = ErrorKind.DAMAGED
+    default_next_step = "Ask the other side to look into its log at this time."
 
 
 class LineSilent(BylagError):
@@ -216,8 +228,8 @@ class Post:
                     continue
 
     async def _take_notice(self, peer: ParticipantId, notice: wire.Notice) -> None:
-        signed = from_signed(notice.document)
         try:
+            signed = from_signed(notice.document)
             await self._writer.write(
                 lambda transaction: self._take(
                     transaction, peer, notice.number, signed.document, signed.opening
@@ -228,11 +240,10 @@ class Post:
                 error, outbox.NoticeGap
             ):
                 raise
-            logger.info("notice refused", extra={"reason": reason_of(error)})
-            refusal = error
-            await self._writer.write(
-                lambda transaction: self._refuse(transaction, peer, notice.number, signed.document, refusal)
-            )
+            await self._turn_down(peer, notice, error)
+        except Exception:
+            logger.exception("a notice failed in a way that nobody foresaw")
+            await self._turn_down(peer, notice, NotTaken("the notice could not be taken"))
         for listener in self._taken:
             listener(peer)
         self.wake()
@@ -253,22 +264,23 @@ class Post:
             raise WrongCursor(f"no notice has the type {kind[:40]!r}", field="type")
         taker(transaction, peer, document, opening)
 
+    async def _turn_down(self, peer: ParticipantId, notice: wire.Notice, error: BylagError) -> None:
+        logger.info("notice refused", extra={"reason": reason_of(error)})
+        await self._writer.write(lambda transaction: self._refuse(transaction, peer, notice, error))
+
     def _refuse(
-        self,
-        transaction: Transaction,
-        peer: ParticipantId,
-        number: int,
-        document: SignedDocument,
-        error: BylagError,
+        self, transaction: Transaction, peer: ParticipantId, notice: wire.Notice, error: BylagError
     ) -> None:
-        if not outbox.take(transaction, peer, number):
+        if not outbox.take(transaction, peer, notice.number):
             return
-        if header_of(document.jws).kind == REFUSED:
+        kind, digest = _named(SignedDocument(notice.document.payload, notice.document.jws))
+        if kind == REFUSED or outbox.backlog(transaction, peer) >= LARGEST_BACKLOG:
             return
         refusal = sign(
             {
                 **self.members(REFUSED, peer),
-                "message": document.digest,
+                "number": notice.number,
+                "message": digest,
                 "reason": reason_of(error),
                 "field": error.field,
             },
@@ -336,3 +348,11 @@ class Post:
             "recipient": peer,
             "time": self._ambient.now(),
         }
+
+
+def _named(document: SignedDocument) -> tuple[str | None, MessageHash | None]:
+    """A notice's type and name, as far as it has any."""
+    try:
+        return header_of(document.jws).kind, document.digest
+    except BadSignature:
+        return None, None

@@ -2,7 +2,8 @@
 
 Rules that hold here (LEDGER.md section 3, "Outbox"): a notice is put in the transaction that makes
 it true; numbers have no gaps; a notice is never dropped while unacknowledged; what a peer sent is
-taken once, in order, and the number taken is stored with what it changed.
+taken once, in order, and the number taken is stored with what it changed. One that no message on the
+wire could hold is never put: it would hold up whatever came after it, for ever.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from sqlmodel import Session, col, select
 
 from connector.store.tables import NoticeRow, PeerRow
 from connector.store.writer import Transaction
-from ledger.canonical import JSONObject, decode_object, encode
+from ledger.canonical import MAX_DEPTH, JSONObject, decode_object, encode
 from ledger.document import SignedDocument, from_json
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import Milliseconds, ParticipantId
 
-MAX_NOTICE_BYTES: Final = 1 << 20
+MAX_NOTICE_BYTES: Final = 3 << 19
+"""Of a notice as it is stored; a message on the wire may have 2 MiB."""
 OUTBOX: Final = "outbox"
 """How a commit that put a notice is marked (``connector.store.writer``)."""
 
@@ -30,6 +32,14 @@ class NoticeGap(BylagError):
     code = "NOTICE_GAP"
     kind = ErrorKind.CONFLICT
     default_next_step = "Send again from the number after the cursor."
+
+
+class NoticeTooLarge(BylagError):
+    """A notice that could not be sent in one message."""
+
+    code = "NOTICE_TOO_LARGE"
+    kind = ErrorKind.EXHAUSTED
+    default_next_step = "Say it in fewer words, or give what is large another way."
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +58,12 @@ def put(
     opening: JSONObject,
     now: Milliseconds,
 ) -> int:
-    """Put a notice for ``peer`` and return its number."""
+    """Put a notice for ``peer`` and return its number. Raises :class:`NoticeTooLarge`."""
+    stored = encode({"document": document.to_json(), "opening": opening})
+    if len(stored) > MAX_NOTICE_BYTES:
+        raise NoticeTooLarge(f"the notice has {len(stored)} bytes, the limit is {MAX_NOTICE_BYTES}")
     row = known_peer(transaction, peer)
     row.numbered += 1
-    stored = encode({"document": document.to_json(), "opening": opening})
     transaction.session.add(NoticeRow(peer=peer, number=row.numbered, document=stored, made=now))
     transaction.session.flush()
     transaction.marks.add(OUTBOX)
@@ -105,6 +117,12 @@ def positions(session: Session, peer: ParticipantId) -> tuple[int, int]:
     return (row.received, row.delivered) if row is not None else (0, 0)
 
 
+def backlog(transaction: Transaction, peer: ParticipantId) -> int:
+    """How many notices the peer has not acknowledged."""
+    row = known_peer(transaction, peer)
+    return row.numbered - row.delivered
+
+
 def known_peer(transaction: Transaction, peer: ParticipantId) -> PeerRow:
     """What is known of a peer, begun when it is first met."""
     row = transaction.session.get(PeerRow, peer)
@@ -115,6 +133,6 @@ def known_peer(transaction: Transaction, peer: ParticipantId) -> PeerRow:
 
 
 def _read(row: NoticeRow) -> Notice:
-    stored = decode_object(row.document, max_bytes=2 * MAX_NOTICE_BYTES)
+    stored = decode_object(row.document, max_bytes=MAX_NOTICE_BYTES, max_depth=2 * MAX_DEPTH)
     opening = stored["opening"]
     return Notice(row.number, from_json(stored["document"]), opening if isinstance(opening, dict) else {})

@@ -138,7 +138,7 @@ async def catalog(asked: Asked) -> JSON:
         entries = StoredCatalog(node.database, node.snapshots).entries()
         publisher = node.me
     else:
-        publisher = ParticipantId(peer)
+        publisher = node.trust.organisation(ParticipantId(peer)).did
         entries = []
         async for page in node.client.catalog(publisher, query):
             entries.extend(decode_page(page, publisher))
@@ -156,7 +156,7 @@ async def dataset(asked: Asked) -> JSON:
     node = asked.running.node
     if peer is None:
         return StoredCatalog(node.database, node.snapshots).entry(dataset_id(name)).to_json()
-    publisher = ParticipantId(peer)
+    publisher = node.trust.organisation(ParticipantId(peer)).did
     return decode_entry(await node.client.dataset(publisher, name), publisher).to_json()
 
 

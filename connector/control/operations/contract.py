@@ -52,7 +52,7 @@ class SameTerms(BylagError):
 async def negotiate(asked: Asked) -> JSON:
     """Ask a provider for an agreement on an offer as published, and wait for what a rule decides."""
     fields = asked.arguments
-    provider = ParticipantId(fields.text("provider"))
+    provider = asked.running.node.trust.organisation(ParticipantId(fields.text("provider"))).did
     dataset, offer_id = fields.text("dataset"), fields.maybe_text("offer")
     unit, beside = _unit(fields), _beside(fields)
     seconds = fields.maybe_integer("wait", most=3600)

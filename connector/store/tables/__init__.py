@@ -6,7 +6,7 @@ A change here comes with a migration (``connector/store/migrations``); a test co
 from connector.store.tables.catalog import DatasetRow, OfferRow, VersionRow
 from connector.store.tables.contract import AgreementRow, NegotiationRow
 from connector.store.tables.exchange import CounterRow, DeliveryRow, ExchangeRow, NonceRow, WindowRow
-from connector.store.tables.membership import GuestRow, ListConflictRow, ListRow
+from connector.store.tables.membership import GuestRow, ListConflictRow, ListRow, PersonChainRow
 from connector.store.tables.outbox import NoticeRow, PeerRow
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "NoticeRow",
     "OfferRow",
     "PeerRow",
+    "PersonChainRow",
     "VersionRow",
     "WindowRow",
 ]

@@ -29,6 +29,16 @@ class ListConflictRow(SQLModel, table=True):
     noticed: int
 
 
+class PersonChainRow(SQLModel, table=True):
+    """Under which random name the log chains what concerns a person; erased with them."""
+
+    __tablename__ = "person_chain"
+
+    person: str = Field(primary_key=True)
+    scope: str = Field(primary_key=True)
+    name: str = Field(unique=True)
+
+
 class GuestRow(SQLModel, table=True):
     """A citizen or sole trader whom this participant vouches for."""
 

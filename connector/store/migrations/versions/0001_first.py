@@ -151,6 +151,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "person_chain",
+        sa.Column("person", sa.String(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("person", "scope"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_table(
         "dataset_version",
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
