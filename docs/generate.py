@@ -101,13 +101,15 @@ def errors() -> str:
 
 def statuses() -> str:
     """What each kind of error is at the edges that there are."""
+    from connector.cli.failing import STATUSES  # noqa: PLC0415
     from connector.peer.status import status_of  # noqa: PLC0415  # loads grpc
 
-    lines = ["| kind | meaning | gRPC status |", "|---|---|---|"]
+    lines = ["| kind | meaning | gRPC status | exit status |", "|---|---|---|---|"]
     meanings = _documented(ErrorKind)
     for kind in ErrorKind:
         error = type("Sample", (BylagError,), {"kind": kind})("sample")
-        lines.append(f"| {kind.value} | {_cell(meanings[kind.name])} | `{status_of(error)[0].name}` |")
+        status = status_of(error)[0].name
+        lines.append(f"| {kind.value} | {_cell(meanings[kind.name])} | `{status}` | {STATUSES[kind]} |")
     return "\n".join(lines)
 
 
