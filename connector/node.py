@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import cached_property
 from typing import Any, Final
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from connector.audit.notary import Notary
 from connector.audit.recorder import Recorder
@@ -42,10 +42,17 @@ from connector.identity.equivocation import Equivocation, EquivocationProof
 from connector.identity.guest import read_guest_answer
 from connector.identity.guestbook import GuestBook
 from connector.identity.keys import KeyRing
-from connector.identity.membership import read_first_keys, read_list, read_signed_list
+from connector.identity.membership import (
+    Link,
+    MalformedList,
+    read_first_keys,
+    read_list,
+    read_signed_list,
+    stored_link,
+)
 from connector.identity.public import Job
 from connector.identity.signed import MultiSigned
-from connector.identity.trust import TrustStore
+from connector.identity.trust import NoList, TrustStore
 from connector.peer.client import Client, Identity
 from connector.peer.collecting import COLLECT, REQUEST_WAITING, Collecting
 from connector.peer.lists import HANDED_ON, PeerLists
@@ -123,6 +130,8 @@ class Node:
             undo.pop_all()
         self._changes: list[tuple[frozenset[ParticipantId], frozenset[Thumbprint]]] = []
         self._on_list: list[ListListener] = []
+        self._fresh_lists: dict[int, MultiSigned] = {}
+        """Lists that were taken in since the start."""
         self.client = Client(identity=self.identity, trust=lambda: self.trust, ambient=self.ambient)
 
     # --- who lives here ---------------------------------------------------------------------------
@@ -155,12 +164,28 @@ class Node:
         with self.database.read() as session:
             rows = session.exec(select(ListRow).order_by(col(ListRow.number))).all()
             contested = session.exec(select(ListConflictRow)).first()
-        trust = TrustStore.from_chain(first, (read_signed_list(row.document) for row in rows))
+        if not rows:
+            raise NotJoined("no membership list is held yet")
+        proof = None
         if contested is not None:
-            trust.proof = EquivocationProof(
+            proof = EquivocationProof(
                 contested.number, read_signed_list(contested.first), read_signed_list(contested.second)
             )
-        return trust
+        # Each was verified when it was stored: a long chain verified anew would hold up every start.
+        links = [_stored_link(row) for row in rows]
+        return TrustStore.resume(
+            first, links, read_signed_list(rows[-1].document), self._archived_list, proof
+        )
+
+    def _archived_list(self, number: int) -> MultiSigned:
+        """A list that was taken in, stored or about to be. Raises ``NoList``."""
+        if number in self._fresh_lists:
+            return self._fresh_lists[number]
+        with self.database.read() as session:
+            row = session.get(ListRow, number)
+        if row is None:
+            raise NoList(f"list {number} is not held")
+        return read_signed_list(row.document)
 
     @cached_property
     def guests(self) -> GuestBook:
@@ -426,17 +451,26 @@ class Node:
             # Not raised here: that would roll the proof back, and after a restart all would go on.
             self._keep_proof(transaction, error.proof)
             return
-        number = accepted.entry.number
-        if transaction.session.get(ListRow, number) is None:
-            transaction.session.add(_list_row(signed, number, self.trust.digest, self.ambient.now()))
+        self._fresh_lists[accepted.entry.number] = signed
+        self._store_lists(transaction)
+        transaction.marks.add(LIST)
+        self._changes.append((accepted.barred, accepted.ended))
+
+    def _store_lists(self, transaction: Transaction) -> None:
+        """Store every list that was taken in and is not there: one transaction may have been undone.
+
+        What is barred stays barred in memory all the same; the chain in the store must have no gap.
+        """
+        newest = transaction.session.exec(select(func.max(ListRow.number))).one() or 0
+        for link in self.trust.links[newest:]:
+            row = _list_row(self.trust.signed(link.number), link.number, link.digest, self.ambient.now())
+            transaction.session.add(row)
             self.recorder.record(
                 transaction,
                 "list",
                 Scope(),
-                members={"list": {"number": number, "hash": self.trust.digest}},
+                members={"list": {"number": link.number, "hash": link.digest}},
             )
-        transaction.marks.add(LIST)
-        self._changes.append((accepted.barred, accepted.ended))
 
     def _keep_proof(self, transaction: Transaction, proof: EquivocationProof) -> None:
         """Two lists of one number: both are kept as proof against the registrar, and all stops."""
@@ -468,9 +502,19 @@ class Node:
         self.post.show_cursors()
         if "engine" in self.__dict__:
             self.engine.end_all()
-        for barred, ended in changes:
-            for listener in self._on_list:
-                listener(barred, ended)
+        # A contested list bars nobody by name, and everybody.
+        for barred, ended in changes or [(frozenset(), frozenset())]:
+            self._tell(barred, ended)
+
+    def end_guest(self, handle: ParticipantId) -> None:
+        """Vouch no longer for a guest: what is open for them ends; on the event loop, after the commit."""
+        self.guests.end(handle)
+        self._tell(frozenset({handle}), frozenset())
+
+    def _tell(self, barred: frozenset[ParticipantId], ended: frozenset[Thumbprint]) -> None:
+        self.client.end_calls(barred, ended)
+        for listener in self._on_list:
+            listener(barred, ended)
 
     def on_list(self, listener: ListListener) -> None:
         """Call ``listener`` with who is barred and which keys ended, after each new list."""
@@ -482,34 +526,44 @@ class Node:
         """Act on what commits are marked with: look into the outbox, tell of new lists."""
 
         def listener(marks: frozenset[str]) -> None:
-            if loop.is_closed():
-                return
-            if OUTBOX in marks:
-                loop.call_soon_threadsafe(self.post.wake)
-            if COLLECT in marks:
-                loop.call_soon_threadsafe(self.collecting.go)
-            if LIST in marks:
-                loop.call_soon_threadsafe(self.tell_of_lists)
+            with suppress(RuntimeError):  # the loop has been closed: nobody is there to be told
+                if OUTBOX in marks:
+                    loop.call_soon_threadsafe(self.post.wake)
+                if COLLECT in marks:
+                    loop.call_soon_threadsafe(self.collecting.go)
+                if LIST in marks:
+                    loop.call_soon_threadsafe(self.tell_of_lists)
 
         self.writer.after_commit(listener)
 
     async def close(self) -> None:
         """Let go of everything, in the order that leaves nothing half-written."""
-        await self.client.close()
-        if "notary" in self.__dict__:
-            await asyncio.to_thread(self.notary.publish, seal=True)
-            self.notary.close()
-        if "engine" in self.__dict__:
-            self.engine.end_all()
-        await asyncio.to_thread(self.writer.close)
-        self.chest.close()
-        self.database.close()
-        self._lock.release()
+        async with AsyncExitStack() as closing:
+            # Whatever fails, the rest is let go of, and the lock last of all.
+            closing.callback(self._lock.release)
+            closing.callback(self.database.close)
+            closing.callback(self.chest.close)
+            closing.push_async_callback(asyncio.to_thread, self.writer.close)
+            if "engine" in self.__dict__:
+                self.engine.end_all()
+            if "notary" in self.__dict__:
+                closing.callback(self.notary.close)
+            await self.client.close()
+            if "notary" in self.__dict__:
+                await asyncio.to_thread(self.notary.publish, seal=True)
 
 
 def _wrapping_keys(ring: KeyRing) -> list[bytes]:
     following = ring.next_store
     return [ring.store] if following is None else [ring.store, following]
+
+
+def _stored_link(row: ListRow) -> Link:
+    """What is kept of a stored list. Raises ``MalformedList`` for one that is not what it was."""
+    link = stored_link(read_signed_list(row.document))
+    if (link.number, link.digest) != (row.number, row.digest):
+        raise MalformedList("a stored list is damaged")
+    return link
 
 
 def _list_row(signed: MultiSigned, number: int, digest: str, now: int) -> ListRow:

@@ -11,7 +11,10 @@ from ledger.errors import BylagError, alone
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted(
-    path for room in ("connector", "ledger") for path in (ROOT / room).rglob("*.py") if path.parent.name != "v1"
+    path
+    for room in ("connector", "ledger")
+    for path in (ROOT / room).rglob("*.py")
+    if path.parent.name != "v1"
 )
 
 

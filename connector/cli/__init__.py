@@ -10,9 +10,17 @@ whatever goes wrong into one line and an exit status.
 
 from __future__ import annotations
 
+import sys
+from typing import Final
+
+INTERRUPTED: Final = 130
+"""The exit status after Ctrl-C: 128 + SIGINT, as shells have it."""
+
 
 def main() -> None:
     """Run the command line."""
-    from connector.cli.failing import run  # noqa: PLC0415  # importing this package costs nothing
-
+    try:
+        from connector.cli.failing import run  # noqa: PLC0415  # importing this package costs nothing
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     run()

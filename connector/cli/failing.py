@@ -20,13 +20,12 @@ from typing import Final, NoReturn
 
 import click
 
+from connector.cli import INTERRUPTED
 from connector.cli.show import clean, write_error, write_json
 from ledger.canonical import JSONObject
 from ledger.errors import BylagError, ErrorKind
 
 OK, FAILED, WRONG_USE, DENIED, UNAVAILABLE, NOT_FOUND = 0, 1, 2, 3, 4, 5
-INTERRUPTED: Final = 130
-"""128 + SIGINT, as shells have it."""
 PIPE_CLOSED: Final = 141
 """128 + SIGPIPE."""
 

@@ -3,14 +3,18 @@
 Rules that hold here:
 
 * A channel trusts one peer's anchors only and requires the name made of its did: whoever else
-  answers fails the handshake. Channels are kept until the membership list changes.
+  answers fails the handshake. A channel is kept until the membership list or the own certificate
+  changes; what is under way on it then may end first.
+* When a peer is barred, or a key of its, the exchanges with it end at once.
 * Every unary call has a deadline; streams have heartbeats and an idle limit (``connector.peer.stream``).
+* A peer may answer without end: how much of an answer is taken is decided here.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -18,11 +22,12 @@ import grpc
 
 from connector.exchange.channel import Message
 from connector.identity.certificate import server_name
+from connector.identity.peer import NotActive
 from connector.identity.signed import MultiSigned
 from connector.identity.trust import TrustStore
 from connector.peer.convert import decode_message, encode_message
 from connector.peer.post import Post
-from connector.peer.server import OPTIONS
+from connector.peer.server import CALLING
 from connector.peer.services import EXCHANGE_METHOD
 from connector.peer.status import RemoteError, from_rpc_error
 from connector.peer.stream import StreamChannel, transported
@@ -36,9 +41,14 @@ from connector.v1 import (
 )
 from ledger.ambient import Ambient
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import AgreementId, ParticipantId
+from ledger.names import AgreementId, ParticipantId, Thumbprint
 
 UNARY_SECONDS: Final = 20.0
+DRAIN_SECONDS: Final = 10.0
+"""How long the last words of a peer are waited for, when an exchange is over."""
+RETIRED_SECONDS: Final = 3600.0
+"""How long calls on a channel that was replaced may go on."""
+MOST_PAGES: Final = 500
 RECONNECTING: Final = (
     # grpc's own bounds are one second and two minutes: a peer that is back would still be refused.
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -63,6 +73,10 @@ class Identity:
     chain: bytes
 
 
+_Place = tuple[str, int, Identity]
+"""What a channel was opened with: endpoint, list number, certificate."""
+
+
 class Client:
     """Calls peers on behalf of one participant or guest."""
 
@@ -72,7 +86,9 @@ class Client:
         self._identity = identity
         self._trust = trust
         self._ambient = ambient
-        self._channels: dict[tuple[str, str, int], grpc.aio.Channel] = {}
+        self._channels: dict[ParticipantId, tuple[_Place, grpc.aio.Channel]] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._open: dict[StreamChannel, tuple[ParticipantId, Any]] = {}
 
     def endpoints(self, peer: ParticipantId) -> tuple[str, ...]:
         """Where the list says that a peer listens; nowhere for a guest, who is on no list."""
@@ -84,21 +100,28 @@ class Client:
         endpoints = self.endpoints(peer)
         if not endpoints:
             raise NoEndpoint("the list names no endpoint for this peer")
-        trust = self._trust()
-        place = (peer, endpoints[0], trust.number)
-        known = self._channels.get(place)
-        if known is None:
-            known = self._channels[place] = self._open(peer, endpoints[0], trust)
-        return known
+        trust, identity = self._trust(), self._identity()
+        place = (endpoints[0], trust.number, identity)
+        known = self._channels.get(peer)
+        if known is not None and known[0] == place:
+            return known[1]
+        if known is not None:
+            task = asyncio.create_task(known[1].close(RETIRED_SECONDS))
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+        opened = self._connect(peer, endpoints[0], trust, identity)
+        self._channels[peer] = (place, opened)
+        return opened
 
-    def _open(self, peer: ParticipantId, endpoint: str, trust: TrustStore) -> grpc.aio.Channel:
-        identity = self._identity()
+    def _connect(
+        self, peer: ParticipantId, endpoint: str, trust: TrustStore, identity: Identity
+    ) -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(
             root_certificates=trust.roots_for(peer, self._ambient.now()),
             private_key=identity.key,
             certificate_chain=identity.chain,
         )
-        options = (*OPTIONS, *RECONNECTING, ("grpc.ssl_target_name_override", server_name(peer)))
+        options = (*CALLING, *RECONNECTING, ("grpc.ssl_target_name_override", server_name(peer)))
         return grpc.aio.secure_channel(endpoint, credentials, options=options)
 
     async def describe(self, peer: ParticipantId) -> participant_pb2.DescribeResponse:
@@ -106,22 +129,27 @@ class Client:
         stub = participant_pb2_grpc.ParticipantServiceStub(self.channel(peer))
         return await _answered(stub.Describe(participant_pb2.DescribeRequest(), timeout=UNARY_SECONDS))
 
-    async def lists(self, peer: ParticipantId, first: int) -> list[MultiSigned]:
-        """Membership lists from ``first`` on, as the peer holds them; nothing is verified here."""
+    async def lists(self, peer: ParticipantId, first: int) -> AsyncIterator[MultiSigned]:
+        """Membership lists from ``first`` on, as the peer holds them; nothing is verified here.
+
+        Take each in before asking for the next, and stop at one that adds nothing: a peer that lies
+        need not come to an end.
+        """
         stub = participant_pb2_grpc.ParticipantServiceStub(self.channel(peer))
-        found: list[MultiSigned] = []
         while True:
-            request = participant_pb2.GetMembershipListsRequest(from_number=first + len(found))
+            request = participant_pb2.GetMembershipListsRequest(from_number=first)
             response = await _answered(stub.GetMembershipLists(request, timeout=UNARY_SECONDS))
-            found.extend(MultiSigned(item.payload, tuple(item.signatures)) for item in response.lists)
+            for item in response.lists:
+                yield MultiSigned(item.payload, tuple(item.signatures))
+            first += len(response.lists)
             if not response.more or not response.lists:
-                return found
+                return
 
     async def catalog(self, peer: ParticipantId, query: str = "") -> AsyncIterator[bytes]:
         """A peer's catalogue, a page of canonical JSON at a time."""
         stub = catalog_pb2_grpc.CatalogServiceStub(self.channel(peer))
         token = ""
-        while True:
+        for _ in range(MOST_PAGES):
             request = catalog_pb2.GetCatalogRequest(query=query, page_token=token)
             page = await _answered(stub.GetCatalog(request, timeout=UNARY_SECONDS))
             yield page.datasets
@@ -159,14 +187,27 @@ class Client:
             await call.write(message)
 
         channel = StreamChannel(peer, call.read, write, self._ambient)
+        self._open[channel] = (peer, call)
         try:
             yield channel
             await call.done_writing()
-            while await channel.receive() is not None:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    while await channel.receive() is not None:
+                        continue
         finally:
+            del self._open[channel]
             await channel.close()
             call.cancel()
+
+    def end_calls(self, barred: frozenset[ParticipantId], ended: frozenset[Thumbprint]) -> None:
+        """End the exchanges that were opened to ``barred`` peers, and to those whose TLS key ended."""
+        holders = (self._trust().tls_holder(key) for key in ended)
+        gone = barred | {holder[0].did for holder in holders if holder is not None}
+        for channel, (peer, call) in list(self._open.items()):
+            if peer in gone:
+                channel.end(NotActive("the membership list no longer allows this exchange"))
+                call.cancel()
 
     async def carry(self, peer: ParticipantId, post: Post) -> None:
         """Carry both outboxes over a stream to a peer until it ends."""
@@ -187,9 +228,12 @@ class Client:
 
     async def close(self) -> None:
         """Close every channel."""
-        for channel in self._channels.values():
+        for _, channel in self._channels.values():
             await channel.close()
         self._channels.clear()
+        for task in self._retiring:
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
 
 
 async def _answered(call: Awaitable[T]) -> T:

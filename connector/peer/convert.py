@@ -18,6 +18,8 @@ from ledger.canonical import JSONObject, MalformedJson, decode_object, encode
 from ledger.document import SignedDocument
 from ledger.errors import BylagError
 
+MAX_MESSAGE_BYTES: Final = 2 << 20
+"""A frame has at most 1 MiB, a signed message half of that, what opens it as much again."""
 FRAME_TAG: Final = 0x0A
 """Field 1, length-delimited (protobuf encoding guide, "Message structure")."""
 
@@ -38,6 +40,8 @@ def encode_message(message: channel.Message) -> bytes:
 
 def decode_message(data: bytes) -> channel.Message:
     """Read one exchange message. Raises :class:`MalformedMessage`."""
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise MalformedMessage(f"a message has {len(data)} bytes, the limit is {MAX_MESSAGE_BYTES}")
     frame = _frame_in(data)
     if frame is not None:
         return channel.Frame(frame)

@@ -20,7 +20,7 @@ from connector.peer.client import Client, NoEndpoint
 from connector.peer.post import Post
 from connector.store import outbox
 from connector.store.writer import Transaction, Writer
-from ledger.canonical import JSON, JSONObject
+from ledger.canonical import JSON, JSONObject, encode
 from ledger.document import SignedDocument, header_of, sign, verify
 from ledger.errors import BylagError
 from ledger.fields import Fields
@@ -28,6 +28,7 @@ from ledger.names import ParticipantId
 
 HANDED_ON: Final = "lists-handed-on"
 LISTS_IN_A_NOTICE: Final = 8
+LISTS_BYTES: Final = 1 << 20
 WAIT_SECONDS: Final = 5.0
 
 TakeList = Callable[[Transaction, MultiSigned], None]
@@ -70,8 +71,12 @@ class PeerLists:
             raise Denied("LIST_MISMATCH", f"list {number} is not the one held here")
 
     async def _fetch(self, peer: ParticipantId, first: int) -> None:
-        for signed in await self._client.lists(peer, first):
+        held = self._trust().number
+        async for signed in self._client.lists(peer, first):
             await self._writer.write(lambda transaction, each=signed: self._take(transaction, each))  # type: ignore[misc]
+            if self._trust().number == held:
+                return
+            held = self._trust().number
 
     async def _wait_for(self, number: int) -> None:
         """A peer that we cannot call hands its list on over the line that it opened."""
@@ -90,11 +95,19 @@ class PeerLists:
     def hand_on(self, transaction: Transaction, peer: ParticipantId, number: int) -> None:
         """A peer's cursor names an older list: put the ones it lacks into its outbox, once."""
         trust, post = self._trust(), self._post()
-        last = min(trust.number, number + LISTS_IN_A_NOTICE)
-        if number >= trust.number or self._handed.get(peer, 0) >= last:
+        if number >= trust.number or self._handed.get(peer, 0) > number:
             return
-        self._handed[peer] = last
-        lists: list[JSON] = [trust.signed(each).content() for each in range(number + 1, last + 1)]
+        lists: list[JSON] = []
+        size = 0
+        for each in range(number + 1, min(trust.number, number + LISTS_IN_A_NOTICE) + 1):
+            signed = trust.signed(each).content()
+            size += len(encode(signed))
+            if size > LISTS_BYTES:
+                break  # what is too large for a notice, the peer fetches
+            lists.append(signed)
+        if not lists:
+            return
+        last = self._handed[peer] = number + len(lists)
         document = sign(
             {**post.members(HANDED_ON, peer), "first": number + 1, "last": last}, post.signing_key()
         )

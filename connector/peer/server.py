@@ -15,6 +15,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from connector.peer.convert import MAX_MESSAGE_BYTES
 from connector.peer.gate import Gate
 from connector.peer.services import CatalogServicer, LedgerServicer, ParticipantServicer
 from connector.v1 import (
@@ -28,10 +29,9 @@ from connector.v1 import (
 )
 from ledger.errors import BylagError, ErrorKind
 
-MAX_MESSAGE_BYTES: Final = 2 << 20
+MAX_ANSWER_BYTES: Final = 8 << 20
+"""What a server sends and a caller takes: a membership list alone may have 4 MiB."""
 OPTIONS: Final[Sequence[tuple[str, Any]]] = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_metadata_size", 16 << 10),
     ("grpc.max_concurrent_streams", 256),
     ("grpc.keepalive_time_ms", 30_000),
@@ -39,6 +39,16 @@ OPTIONS: Final[Sequence[tuple[str, Any]]] = (
     ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     ("grpc.http2.max_ping_strikes", 4),
     ("grpc.so_reuseport", 0),
+)
+SERVING: Final[Sequence[tuple[str, Any]]] = (
+    *OPTIONS,
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
+)
+CALLING: Final[Sequence[tuple[str, Any]]] = (
+    *OPTIONS,
+    ("grpc.max_receive_message_length", MAX_ANSWER_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 )
 
 
@@ -65,7 +75,7 @@ class Server:
         ledger: LedgerServicer,
         exchange: grpc.GenericRpcHandler,
     ) -> None:
-        self._server = grpc.aio.server(interceptors=[gate], options=OPTIONS)
+        self._server = grpc.aio.server(interceptors=[gate], options=SERVING)
         participant_pb2_grpc.add_ParticipantServiceServicer_to_server(participant, self._server)
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, self._server)
         ledger_pb2_grpc.add_LedgerServiceServicer_to_server(ledger, self._server)

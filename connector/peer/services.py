@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -25,11 +26,14 @@ from connector.v1 import (
     participant_pb2,
     participant_pb2_grpc,
 )
+from ledger.canonical import LARGEST_INTEGER
 from ledger.document import SignedDocument
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import AgreementId, ParticipantId
 
 LISTS_AT_ONCE: Final = 64
+LISTS_BYTES: Final = 1 << 20
+"""How much of them an answer holds, if it holds more than one."""
 EXCHANGE_METHOD: Final = "/connector.v1.ExchangeService/Exchange"
 
 
@@ -91,12 +95,15 @@ class ParticipantServicer(participant_pb2_grpc.ParticipantServiceServicer):
     ) -> participant_pb2.GetMembershipListsResponse:
         """Lists from a number on, as they were signed."""
         first = max(1, request.from_number)
-        numbers = range(first, min(self._trust.number, first + LISTS_AT_ONCE - 1) + 1)
-        lists = []
-        for number in numbers:
+        lists: list[participant_pb2.MembershipList] = []
+        size = 0
+        for number in range(first, min(self._trust.number, first + LISTS_AT_ONCE - 1) + 1):
             signed = self._trust.signed(number)
+            size += len(signed.payload)
+            if lists and size > LISTS_BYTES:
+                break
             lists.append(participant_pb2.MembershipList(payload=signed.payload, signatures=signed.signatures))
-        more = first + LISTS_AT_ONCE <= self._trust.number
+        more = first + len(lists) <= self._trust.number
         return participant_pb2.GetMembershipListsResponse(lists=lists, more=more)
 
     async def Carry(self, _requests: Any, context: Any) -> None:  # type: ignore[override]  # noqa: N802
@@ -151,7 +158,12 @@ class LedgerServicer(ledger_pb2_grpc.LedgerServiceServicer):
         self, request: ledger_pb2.GetRecordRequest, _context: Any
     ) -> ledger_pb2.GetRecordResponse:
         """One record that concerns the caller, with its proof."""
-        entry, index, proof = self._log.record(caller.get().id, AgreementId(request.agreement), request.aseq)
+        if request.aseq > LARGEST_INTEGER:
+            raise NotFound("the agreement's chain has no such record", field="aseq")
+        # On a thread: a record that no checkpoint covers yet is published first, which waits for the disk.
+        entry, index, proof = await asyncio.to_thread(
+            self._log.record, caller.get().id, AgreementId(request.agreement), request.aseq
+        )
         return ledger_pb2.GetRecordResponse(entry=entry, index=index, proof=proof)
 
     async def GetHead(  # noqa: N802

@@ -62,6 +62,7 @@ class StreamChannel:
         self._queue: asyncio.Queue[Message | BylagError | None] = asyncio.Queue(QUEUE_LENGTH)
         self._sending = asyncio.Lock()
         self._over: BylagError | None = None
+        self._ended: BylagError | None = None
         self._broken = asyncio.Event()
         self._finished = False
         self._tasks = [asyncio.create_task(self._pump()), asyncio.create_task(self._beat())]
@@ -73,12 +74,32 @@ class StreamChannel:
     async def send(self, message: Message) -> None:
         """Hand one message to the transport. Raises :class:`~connector.exchange.provider.Interrupted`."""
         async with self._sending:
+            self._require_open()
             try:
                 await self._write(message)
             except grpc.aio.AioRpcError as error:
                 raise from_rpc_error(error) from error
             except _GONE as error:
                 raise await self._reason() from error
+            except asyncio.CancelledError:
+                # A call that is cancelled cancels whoever writes to it, who is not to be cancelled.
+                if not _is_cancelled():
+                    self._require_open()
+                raise
+
+    def end(self, error: BylagError) -> None:
+        """End it from this side, now: whoever reads or writes is told ``error``. The caller ends the call."""
+        self._ended = self._over = error
+        self._broken.set()
+        for task in self._tasks:
+            task.cancel()
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(error)
+
+    def _require_open(self) -> None:
+        if self._ended is not None:
+            raise self._ended
 
     async def _reason(self) -> BylagError:
         """Why the stream is gone: grpc says it to the reader, the sender only learns that it is."""
@@ -132,3 +153,8 @@ class StreamChannel:
                 await self.send(Heartbeat(self._ambient.now()))
             except BylagError:
                 return
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -65,7 +65,9 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Space]:
         bylag.start("admitted", "answer.json", "--home", "beta", "--fingerprint", fingerprint),
     )
     serving = [bylag.serve("alfa"), bylag.serve("beta")]
-    made.came["publish"] = bylag.json("publish", str(table), "--home", "alfa", "-d", "table", *_declared(table))
+    made.came["publish"] = bylag.json(
+        "publish", str(table), "--home", "alfa", "-d", "table", *_declared(table)
+    )
     yield made
     for process in serving:
         stop(process)

@@ -171,6 +171,7 @@ class Space:
         self.module = module
         self.registrar = Registrar.create(folder / "registrar", DataSpaceId("e2e.example"), SystemAmbient())
         self.participants: list[Participant] = []
+        self.ended = False
 
     def add(
         self,
@@ -261,13 +262,24 @@ class Space:
         ran = subprocess.run(
             [*command, *map(str, exports)], cwd=ROOT, capture_output=True, timeout=60, check=False
         )
-        assert ran.returncode == (0 if good else 1), ran.stdout.decode()[-4000:] + ran.stderr.decode()
+        assert ran.returncode in {0, 1}, ran.stderr.decode()
         judged: dict[str, Any] = json.loads(ran.stdout)
+        wrong = [
+            (report["subject"], each["where"], each["what"])
+            for report in judged["reports"]
+            for step in report["steps"]
+            for each in step["findings"]
+            if each["severity"] == "wrong"
+        ]
+        assert bool(wrong) is not good, wrong
         assert judged["verified"] is good
         return judged
 
     def end(self) -> None:
-        """End every process, and keep what stands in the logs."""
+        """End every process, and keep what stands in the logs; once."""
+        if self.ended:
+            return
+        self.ended = True
         failures = []
         for participant in self.participants:
             if participant.process is not None:

@@ -49,9 +49,7 @@ def misnamed(node: Node, called: str) -> Identity:
     ],
     ids=["a stranger", "a stranger with a member's name", "an expired certificate", "another member's name"],
 )
-async def test_a_handshake_fails_for(
-    town: Town, shown: Callable[[Node, str], Identity], called: str
-) -> None:
+async def test_a_handshake_fails_for(town: Town, shown: Callable[[Node, str], Identity], called: str) -> None:
     async with member(town.tester) as tester:
         described = await tester.node.client.describe(ParticipantId(town.strandby.did))
         assert described.participant == town.strandby.did
@@ -101,7 +99,11 @@ async def test_a_request_in_another_members_name_is_refused_and_leaves_no_record
         before = len(town.strandby.leaves())
 
         def in_anothers_name(message: object) -> object:
-            return tester.signed_anew(message, sender=town.voltlinje.did) if is_a("request", message) else message
+            return (
+                tester.signed_anew(message, sender=town.voltlinje.did)
+                if is_a("request", message)
+                else message
+            )
 
         with pytest.raises(RemoteError) as refused:
             await tester.fetch(agreement, sending=in_anothers_name)

@@ -131,7 +131,9 @@ def test_a_provider_whose_clock_stands_before_its_last_record_grants_nothing_unt
     def record_from_the_future(node: Node) -> None:
         node.recorder._ambient = Clock(8_000)
         node.writer.submit(
-            lambda transaction: node.recorder.record(transaction, "access", Scope(), members={"code": "EXPORT"})
+            lambda transaction: node.recorder.record(
+                transaction, "access", Scope(), members={"code": "EXPORT"}
+            )
         ).result()
 
     with_node(provider.home, record_from_the_future)

@@ -54,7 +54,9 @@ async def test_a_checkpoint_published_meanwhile_does_not_hold_up_the_seal(world:
     def publish_beside(message: Any) -> Any:
         if isinstance(message, CheckpointCosigned):
             record = provider.ground.recorder.record
-            provider.writer.submit(lambda tx: record(tx, "access", Scope(), members={"code": "EXPORT"})).result()
+            provider.writer.submit(
+                lambda tx: record(tx, "access", Scope(), members={"code": "EXPORT"})
+            ).result()
             provider.notary._publisher._save = saving
             threading.Thread(target=provider.notary.publish, kwargs={"seal": True}, daemon=True).start()
             holding.wait(5)

@@ -80,6 +80,8 @@ class Numbers:
     def piece(self, number: int) -> bytes:
         return (b"%08d\n" % number) * (self.size // 9)
 
+    def check(self, mode: Any, selection: Any, position: int, **_: Any) -> None: ...
+
     def pieces(self, selection: Any, position: int, **_: Any) -> Iterator[Piece]:
         for number in range(position, self.count):
             yield Piece(self.piece(number), self.size // 9, number + 1)

@@ -15,7 +15,7 @@ from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
 from connector.exchange.inbox import Delivery
 from ledger.document import header_of, sign
 from ledger.errors import BylagError
-from tests.exchange.world import DATASET, Rule, World, pipe
+from tests.exchange.world import DATASET, Pipe, Rule, World, pipe
 
 KEY = AESGCM(b"k" * 32)
 Tamper = Callable[[Any], Any]
@@ -37,9 +37,13 @@ async def deal(
     provider_says: Tamper | None = None,
     consumer_says: Tamper | None = None,
     resume: str | None = None,
+    ends: tuple[Pipe, Pipe] | None = None,
 ) -> Outcome:
-    """One attempt at a transfer, or with ``resume`` the next attempt of that exchange."""
-    provider_end, consumer_end = pipe()
+    """One attempt at a transfer, or with ``resume`` the next attempt of that exchange.
+
+    ``ends`` are the provider's and the consumer's end of the pipe, where a test needs to hold them.
+    """
+    provider_end, consumer_end = ends or pipe()
     outcome = Outcome(resume or new_exchange(world.consumer.ground), None, None, [])
 
     def from_provider(message: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from connector.control.operation import run
 from connector.control.running import Running
 from connector.control.views import NodeLog
 from connector.identity import change
-from connector.identity.change import Change
 from connector.identity.enrolment import read_join
 from connector.identity.registrar import Registrar
 from connector.node import Node
@@ -63,12 +61,6 @@ class RealSpace:
         await self.city.serve(self.address, StoredCatalog(node.database, node.snapshots), NodeLog(node))
         for running in self.running.values():
             running.work()
-
-    async def publish(self, what: Change) -> None:
-        """The registrar changes the list, and the city learns of it."""
-        self.registrar.publish(what)
-        await self.city.node.take_list(self.registrar.trust.signed(self.registrar.trust.number))
-        await asyncio.sleep(0)  # listeners are called on the loop, after the commit
 
     async def ask(self, running: Running, operation: str, **arguments: Any) -> Any:
         return await run(running, operation, arguments, lambda *_: None)

@@ -1,4 +1,4 @@
-"""What lies on this machine: the home folder, its lock, its socket."""
+"""What lies on this machine: the home folder and its socket are the owner's alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from connector.control.running import Running
 from connector.control.socket import ControlServer
-from connector.store.home import Home, HomeExposed, HomeInUse, HomeLock, is_in_use
+from connector.store.home import Home
 
 
 @pytest.fixture
@@ -27,23 +27,6 @@ def test_a_home_is_its_owners_alone_whatever_the_umask(home: Home) -> None:
     assert stat.S_IMODE(home.folder.stat().st_mode) == 0o700
     for part in (home.log, home.snapshots, home.inbox):
         assert stat.S_IMODE(part.stat().st_mode) == 0o700
-
-
-@pytest.mark.parametrize("mode", [0o750, 0o705, 0o777])
-def test_a_home_that_others_can_read_is_refused_and_not_repaired(home: Home, mode: int) -> None:
-    home.folder.chmod(mode)
-    with pytest.raises(HomeExposed):
-        home.require()
-    assert stat.S_IMODE(home.folder.stat().st_mode) == mode
-
-
-def test_a_second_process_on_one_home_is_refused(home: Home) -> None:
-    lock = HomeLock(home)
-    with pytest.raises(HomeInUse):
-        HomeLock(home)
-    assert is_in_use(home)
-    lock.release()
-    HomeLock(home).release()
 
 
 async def test_the_control_socket_is_the_owners_alone_and_answers_in_errors(home: Home) -> None:

@@ -1,5 +1,25 @@
 """Everything a command can ask of a connector, a file a group. Importing this fills the table."""
 
-from connector.control.operations import catalog, contract, exchange, guests, keys, ledger, membership, status
+from connector.control.operations import (
+    catalog,
+    contract,
+    exchange,
+    guests,
+    keys,
+    ledger,
+    membership,
+    status,
+    subscription,
+)
 
-__all__ = ["catalog", "contract", "exchange", "guests", "keys", "ledger", "membership", "status"]
+__all__ = [
+    "catalog",
+    "contract",
+    "exchange",
+    "guests",
+    "keys",
+    "ledger",
+    "membership",
+    "status",
+    "subscription",
+]

@@ -98,6 +98,7 @@ async def append(asked: Asked) -> JSON:
             },
         )
     )
+    node.ground.growth.grew(entry.newest.digest)
     return {
         "dataset": name,
         "version": entry.newest.digest,
@@ -277,6 +278,8 @@ async def _store(asked: Asked, about: Dataset, digest: VersionDigest, wanted: _W
 
     number = await node.writer.write(store)
     entry = StoredCatalog(node.database, node.snapshots).entry(about.id)
+    for version in entry.versions:
+        node.ground.growth.grew(version.digest)  # the older ones grow no more
     return {**entry.to_json(), "number": number}
 
 

@@ -35,6 +35,14 @@ class OutputExists(BylagError):
     default_next_step = "Name another file, or move this one away."
 
 
+class OtherMode(BylagError):
+    """An exchange is gone on with as what it was begun as."""
+
+    code = "OTHER_MODE"
+    kind = ErrorKind.CONFLICT
+    default_next_step = "Go on with a subscription by `subscribe`, with a transfer by `fetch --resume`."
+
+
 @operation("fetch")
 async def fetch(asked: Asked) -> JSON:
     """Fetch a dataset under an agreement into the inbox."""
@@ -44,7 +52,7 @@ async def fetch(asked: Asked) -> JSON:
     selection = fields.maybe_object("selection")
     wanted = _raw(fields, "selection") if selection is not None else None
     fields.finish()
-    terms = _terms(asked, agreement)
+    terms = terms_of(asked, agreement)
     exchange = new_exchange(asked.running.node.ground)
     wish = Wish(
         DatasetId(terms.dataset),
@@ -53,12 +61,12 @@ async def fetch(asked: Asked) -> JSON:
         selection=wanted,
     )
     running = asked.running
-    async with _channel(asked, terms, exchange) as channel:
+    async with channel_to(asked, terms, exchange) as channel:
         consumer = ConsumerExchange(
             running.node.ground,
             channel,
             terms,
-            _delivery(asked, exchange),
+            delivery_of(asked, exchange),
             exchange=exchange,
             progress=_progress(asked, terms),
         )
@@ -76,13 +84,15 @@ async def resume(asked: Asked) -> JSON:
         row = session.get(ExchangeRow, exchange)
     if row is None or row.role != "consumer":
         raise NoSuchDelivery("no such exchange", field="exchange")
-    terms = _terms(asked, AgreementId(row.agreement))
-    async with _channel(asked, terms, exchange) as channel:
+    if row.mode == "subscribe":
+        raise OtherMode("this exchange is a subscription", field="exchange")
+    terms = terms_of(asked, AgreementId(row.agreement))
+    async with channel_to(asked, terms, exchange) as channel:
         consumer = ConsumerExchange(
             node.ground,
             channel,
             terms,
-            _delivery(asked, exchange),
+            delivery_of(asked, exchange),
             exchange=exchange,
             progress=_progress(asked, terms),
         )
@@ -157,7 +167,8 @@ def described(row: ExchangeRow) -> JSONObject:
     }
 
 
-def _terms(asked: Asked, agreement: AgreementId) -> Terms:
+def terms_of(asked: Asked, agreement: AgreementId) -> Terms:
+    """The agreement's terms, where this participant is the consumer. Raises ``NoSuchAgreement``."""
     terms = asked.running.node.agreements.terms(agreement)
     if terms is None or terms.consumer != asked.running.node.me:
         raise NoSuchAgreement("no such agreement as a consumer", field="agreement")
@@ -166,7 +177,7 @@ def _terms(asked: Asked, agreement: AgreementId) -> Terms:
 
 
 @asynccontextmanager
-async def _channel(asked: Asked, terms: Terms, exchange: ExchangeId) -> AsyncIterator[Channel]:
+async def channel_to(asked: Asked, terms: Terms, exchange: ExchangeId) -> AsyncIterator[Channel]:
     """A stream to the provider: called, or waited for where the list names no endpoint for it."""
     node = asked.running.node
     if node.client.endpoints(terms.provider) or asked.running.server is None:
@@ -184,7 +195,8 @@ async def _channel(asked: Asked, terms: Terms, exchange: ExchangeId) -> AsyncIte
         yield channel
 
 
-def _delivery(asked: Asked, exchange: ExchangeId) -> Delivery:
+def delivery_of(asked: Asked, exchange: ExchangeId) -> Delivery:
+    """Where an exchange's windows are stored."""
     node = asked.running.node
     return Delivery(node.home.inbox, exchange, node.delivery_cipher(exchange), node.ambient)
 

@@ -118,7 +118,7 @@ async def end_guest(asked: Asked) -> JSON:
         row.status = "ended"
 
     await asked.running.node.writer.write(end)
-    asked.running.node.guests.end(handle)
+    asked.running.node.end_guest(handle)
     return {"handle": handle, "status": "ended"}
 
 

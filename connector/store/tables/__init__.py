@@ -5,9 +5,17 @@ A change here comes with a migration (``connector/store/migrations``); a test co
 
 from connector.store.tables.catalog import DatasetRow, OfferRow, VersionRow
 from connector.store.tables.contract import AgreementRow, NegotiationRow
-from connector.store.tables.exchange import CounterRow, DeliveryRow, ExchangeRow, NonceRow, WindowRow
+from connector.store.tables.exchange import (
+    CounterRow,
+    DeliveryRow,
+    ExchangeRow,
+    LabelTreeRow,
+    NonceRow,
+    WindowRow,
+)
 from connector.store.tables.membership import GuestRow, ListConflictRow, ListRow, PersonChainRow
 from connector.store.tables.outbox import NoticeRow, PeerRow
+from connector.store.tables.people import PersonIndexRow, PersonRow
 
 __all__ = [
     "AgreementRow",
@@ -16,6 +24,7 @@ __all__ = [
     "DeliveryRow",
     "ExchangeRow",
     "GuestRow",
+    "LabelTreeRow",
     "ListConflictRow",
     "ListRow",
     "NegotiationRow",
@@ -24,6 +33,8 @@ __all__ = [
     "OfferRow",
     "PeerRow",
     "PersonChainRow",
+    "PersonIndexRow",
+    "PersonRow",
     "VersionRow",
     "WindowRow",
 ]
