@@ -128,11 +128,12 @@ class _Sealing:
             else:
                 raise OutOfTurn("this message has no place in a Seal", field="body")
             if cosigned and not said:
-                place = await asyncio.to_thread(self._place, last)
-                await self._channel.send(
-                    await self._ground.writer.write(lambda tx: self._say(tx, last, place))
-                )
+                await self._send_own(last)
                 said = True
+
+    async def _send_own(self, last: SignedCheckpoint) -> None:
+        place = await asyncio.to_thread(self._place, last)
+        await self._channel.send(await self._ground.writer.write(lambda tx: self._say(tx, last, place)))
 
     async def _publish(self) -> SignedCheckpoint:
         notary = self._ground.notary

@@ -58,9 +58,7 @@ class Parties:
     @cached_property
     def echo_server(self) -> Process:
         """The bare server."""
-        process = self._start(
-            "echo-server", "tests.benchmarks.echo", "server", str(self.space.certificates)
-        )
+        process = self._start("echo-server", "tests.benchmarks.echo", "server", str(self.space.certificates))
         self._echo_port = process.hear()["port"]
         process.hear()
         return process

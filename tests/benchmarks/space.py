@@ -105,9 +105,7 @@ def _ignore(doing: str, done: int, total: int | None) -> None:
 
 def _home(folder: Path, did: ParticipantId, kind: str, address: str) -> Home:
     name = did.rpartition(":")[2]
-    config = Config(
-        SPACE, "organisation", did, name, kind, address, address, "", (UnitEntry("main", name),)
-    )
+    config = Config(SPACE, "organisation", did, name, kind, address, address, "", (UnitEntry("main", name),))
     return make_home(folder, config, None)
 
 

@@ -75,8 +75,8 @@ def _ids(database: Path) -> set[str]:
         "SELECT id FROM agreement",
         "SELECT id FROM exchange",
         "SELECT id FROM negotiation UNION SELECT peer_id FROM negotiation",
-        "SELECT json_extract(entry, '$.message') FROM leaf"
-        " UNION SELECT json_extract(entry, '$.counterpart.message') FROM leaf",
+        "SELECT json_extract(entry, '$.message') FROM leaf",
+        "SELECT json_extract(entry, '$.counterpart.message') FROM leaf",
         "SELECT lower(hex(hash)) FROM leaf",
     )
     connection = sqlite3.connect(database)

@@ -31,8 +31,8 @@ from connector.node import Node
 from connector.store.config import GUEST, ORGANISATION, Config, UnitEntry
 from connector.store.home import Home
 from ledger.ambient import SystemAmbient
-from ledger.errors import BylagError
 from ledger.document import from_base64url, to_base64url
+from ledger.errors import BylagError
 from ledger.names import DataSpaceId
 from tests.e2e import keep
 
@@ -355,7 +355,7 @@ def beside(work: Callable[[], object]) -> None:
     def run() -> None:
         try:
             work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # raised again on the test's own thread
             failures.append(error)
 
     thread = threading.Thread(target=run)

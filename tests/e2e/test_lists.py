@@ -1,4 +1,4 @@
-"""Membership lists between processes: newer ones travel, expired ones stop, two of one number stop for good."""
+"""Membership lists between processes: newer ones travel, expired ones stop, two of one number stop all."""
 
 from __future__ import annotations
 

@@ -151,9 +151,7 @@ class Following:
             await self.provider_end.outgoing.put(None)
 
     def delivery(self) -> Delivery:
-        return Delivery(
-            self.world.consumer.folder / "inbox", self.exchange, KEY, self.world.consumer.ambient
-        )
+        return Delivery(self.world.consumer.folder / "inbox", self.exchange, KEY, self.world.consumer.ambient)
 
     async def acknowledged(self, rows: int, party: Party | None = None) -> ExchangeRow:
         """Wait until so many rows are acknowledged at a side (the provider unless said)."""
@@ -183,7 +181,9 @@ class Following:
 class Fetching(Following):
     """One attempt at a transfer of a table."""
 
-    def start(self, *, selection: Any = None, resume: bool = False, **named: Any) -> asyncio.Task[ExchangeRow]:
+    def start(
+        self, *, selection: Any = None, resume: bool = False, **named: Any
+    ) -> asyncio.Task[ExchangeRow]:
         world = self.world
         self.consumer = ConsumerExchange(  # type: ignore[assignment]
             world.consumer.ground,

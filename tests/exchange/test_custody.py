@@ -58,7 +58,7 @@ async def test_an_ack_of_a_window_that_was_acknowledged_is_refused_and_counts_no
     """A second signed Ack of window 1, in the place of the one for window 3."""
 
     def first_again(seen: list[Signed]) -> Signed:
-        first, third = (each.document.content() for each in (seen[0], seen[-1]))
+        first = seen[0].document.content()
         return again(world, seen[-1], window=first["window"], frame=first["frame"], digest=first["digest"])
 
     outcome = await deal(world, consumer_says=Acks(3, first_again))
@@ -92,7 +92,8 @@ async def test_a_window_acknowledged_in_two_steps_counts_once(world: World) -> N
         return said[-1]
 
     provider_end, consumer_end = pipe()
-    outcome = await deal(world, provider_says=keep, consumer_says=half_then_whole, ends=(provider_end, consumer_end))
+    ends = (provider_end, consumer_end)
+    outcome = await deal(world, provider_says=keep, consumer_says=half_then_whole, ends=ends)
     row = at_provider(world, outcome.exchange)
     assert [leaf["frame"] for leaf in acks(world)][:2] == [3, len(commits[0]["digests"])]
     assert row.frames == world.dataset.count
