@@ -4,9 +4,11 @@ Rules that hold here:
 
 * Custody passes with a signature that names a digest this side computed itself: an Ack is compared
   with the frames that were committed to, never believed.
-* An Ack reaches a frame of one window; everything before it is acknowledged with it.
+* An Ack reaches a frame of one window; everything before it is acknowledged with it, once: it goes on
+  from the last one, and never back.
 * A signature that comes late (with a Resume, or through the outbox) counts like one in time; one
-  that came before changes nothing.
+  that came before changes nothing. A later attempt began with a Resume, by which the consumer
+  declared whatever it had not acknowledged discarded: an Ack of it would contradict that.
 """
 
 from __future__ import annotations
@@ -84,14 +86,13 @@ def take_ack(
     attempt: int,
 ) -> None:
     """Record an Ack, move the exchange on, and free its windows. Raises :class:`WrongAck`."""
-    window = transaction.session.get(WindowRow, (row.id, attempt, ack.window))
-    if window is None:
-        raise WrongAck("no such window was committed to", field="window")
-    frames = frames_of(window)
-    before = _frames_between(transaction, row, attempt, ack.window)
-    passed = [*before, *frames[: ack.frame]]
+    if attempt != row.attempt:
+        raise WrongAck("a later attempt began without these frames", field="attempt")
+    passed = _passed(transaction, row, ack)
+    if not passed and ack.window <= row.window:
+        raise WrongAck("this was acknowledged before", field="window")
     reached = passed[-1] if passed else FramePlace(row.digest, 0, 0, row.position)
-    if ack.frame > len(frames) or reached.digest != ack.digest:
+    if reached.digest != ack.digest:
         raise WrongAck("this frame has another digest", field="digest")
     conversation.ground.recorder.record(
         transaction,
@@ -146,17 +147,21 @@ def take_reject(
     window.state = "rejected"
 
 
-def _frames_between(
-    transaction: Transaction, row: ExchangeRow, attempt: int, window: int
-) -> list[FramePlace]:
-    """Frames of the windows after the last Ack and before ``window``: one Ack may pass several."""
+def _passed(transaction: Transaction, row: ExchangeRow, ack: Ack) -> list[FramePlace]:
+    """The frames that an Ack adds: after the last one acknowledged, up to the one it reaches."""
     frames: list[FramePlace] = []
-    for number in range(row.window + 1, window):
-        between = transaction.session.get(WindowRow, (row.id, attempt, number))
-        if between is None:
-            raise WrongAck("a window between was never committed to", field="window")
-        frames.extend(frames_of(between))
-    return frames
+    for number in range(max(row.window, 1), ack.window + 1):
+        window = transaction.session.get(WindowRow, (row.id, row.attempt, number))
+        if window is None and number == row.window:
+            continue  # it was acknowledged in an earlier attempt
+        if window is None or not window.message:
+            raise WrongAck("no such window was committed to", field="window")
+        places = frames_of(window)
+        if number == ack.window and ack.frame > len(places):
+            raise WrongAck("the window has fewer frames", field="frame")
+        frames.extend(places if number < ack.window else places[: ack.frame])
+    last = next((place for place, frame in enumerate(frames) if frame.digest == row.digest), -1)
+    return frames[last + 1 :]
 
 
 def take_late(
@@ -175,7 +180,7 @@ def take_late(
     if isinstance(message, Accept):
         if not row.accept and envelope.attempt == 1:
             take_accept(transaction, conversation, row, document)
-    elif message.window > row.window:
+    elif message.window >= row.window and (message.window, message.digest) != (row.window, row.digest):
         take_ack(transaction, conversation, row, document, message, envelope.attempt)
 
 

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from connector.identity.signed import MultiSigned
-from connector.identity.trust import TrustStore
+from connector.identity.trust import Relation, TrustStore
 from connector.peer.client import Client
 from connector.peer.post import Post
 from connector.peer.status import reason_of
@@ -53,12 +53,14 @@ class Lines:
         return frozenset(self._open)
 
     async def catch_up(self, peer: ParticipantId) -> None:
-        """Fetch the membership lists that a peer has and this side lacks."""
+        """Fetch the membership lists that a peer has and this side lacks, or that contradict its own."""
         described = await self._client.describe(peer)
         held = self._trust().number
-        if described.list_number <= held:
+        relation = self._trust().relation(described.list_number, described.list_hash)
+        if relation in (Relation.SAME, Relation.OURS_IS_NEWER):
             return
-        async for signed in self._client.lists(peer, held + 1):
+        first = described.list_number if relation is Relation.CONFLICT else held + 1
+        async for signed in self._client.lists(peer, first):
             await self._take_list(signed)
             if self._trust().number == held:
                 return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from sqlmodel import col, select
@@ -17,6 +17,7 @@ from connector.exchange.consumer import ConsumerExchange, Progress, Wish, new_ex
 from connector.exchange.ground import Terms
 from connector.exchange.inbox import Delivery
 from connector.exchange.use import NoSuchDelivery, use
+from connector.peer.status import RemoteError
 from connector.source.original import writing
 from connector.store.tables import DeliveryRow, ExchangeRow
 from ledger.canonical import JSON, JSONObject
@@ -181,8 +182,14 @@ async def channel_to(asked: Asked, terms: Terms, exchange: ExchangeId) -> AsyncI
     """A stream to the provider: called, or waited for where the list names no endpoint for it."""
     node = asked.running.node
     if node.client.endpoints(terms.provider) or asked.running.server is None:
-        async with node.client.exchange(terms.provider) as called:
-            yield called
+        try:
+            async with node.client.exchange(terms.provider) as called:
+                yield called
+        except RemoteError:
+            # The provider may have hung up because of a list that this side has not seen.
+            with suppress(RemoteError):
+                await asked.running.lines.catch_up(terms.provider)
+            raise
         return
 
     async def announce() -> None:
