@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlmodel import col, func, select
 
 from connector.audit.notary import Notary
+from connector.audit.people import People
 from connector.audit.recorder import Recorder
 from connector.audit.scope import Scope
 from connector.contract.agreement import ListReference
@@ -26,6 +27,7 @@ from connector.contract.messages import LogHead
 from connector.contract.offer import Applicant, Offer, decode_offer
 from connector.contract.party import Party, PartyLog, ProtectionRole
 from connector.contract.terms import Proposal
+from connector.exchange import nonces
 from connector.exchange.agreed import StoredAgreements
 from connector.exchange.ground import Bars, Ground
 from connector.exchange.inbox import Cipher
@@ -50,6 +52,7 @@ from connector.identity.membership import (
     read_signed_list,
     stored_link,
 )
+from connector.identity.peer import UnknownPeer
 from connector.identity.public import Job
 from connector.identity.signed import MultiSigned
 from connector.identity.trust import NoList, TrustStore
@@ -248,6 +251,11 @@ class Node:
         )
 
     @cached_property
+    def people(self) -> People:
+        """Whom there are rows about."""
+        return People(self.writer, self.chest, self.ambient)
+
+    @cached_property
     def origin(self) -> Origin:
         """The log's name, as its first leaf fixed it."""
         with self.database.read_sqlite() as connection:
@@ -324,6 +332,7 @@ class Node:
             shelf=self.shelf,
             notary=self.notary,
             lists=self.lists,
+            people=self.people,
             bars=self.bars,
         )
 
@@ -382,6 +391,10 @@ class Node:
         """The cipher under a delivery's own key; destroying the key destroys the delivery."""
         return self.chest.cipher(f"delivery/{exchange}")
 
+    def held_cipher(self, exchange: ExchangeId) -> Cipher:
+        """The same for a delivery that is there. Raises ``KeyErased``; makes no key anew."""
+        return self.chest.existing(f"delivery/{exchange}")
+
     # --- what rooms ask of their surroundings ---------------------------------------------------------
 
     def head(self) -> LogHead | None:
@@ -411,7 +424,10 @@ class Node:
     def applicant(self, participant: ParticipantId) -> Applicant:
         """What the list says of somebody who asks."""
         entry = self.trust.find(participant)
-        active = self.directory.limit(participant, self.ambient.now()) is None
+        try:
+            active = self.directory.limit(participant, self.ambient.now()) is None
+        except UnknownPeer:
+            active = False
         return Applicant(participant, entry.kind.value if entry else None, active)
 
     def offer(self, proposal: Proposal) -> Offer | None:
@@ -519,6 +535,15 @@ class Node:
     def on_list(self, listener: ListListener) -> None:
         """Call ``listener`` with who is barred and which keys ended, after each new list."""
         self._on_list = [*self._on_list, listener]
+
+    async def tidy(self) -> None:
+        """What time brings about: agreements expire, nonces are forgotten, counted denials recorded."""
+        await self.writer.write(self._tidy)
+
+    def _tidy(self, transaction: Transaction) -> None:
+        self.desk.agreements.expire(transaction)
+        nonces.forget(transaction, self.ambient.now())
+        self.ground.floods.record(transaction, self.recorder, self.ambient)
 
     # --- life -----------------------------------------------------------------------------------------
 

@@ -27,7 +27,11 @@ REFERENCE: Final = REPOSITORY / "docs" / "reference"
 _WITHOUT_ERRORS: Final = ("connector.v1", "connector.store.migrations", "connector.demo.data")
 
 LIMITS: Final = (
-    ("connector.peer.server:MAX_MESSAGE_BYTES", "bytes of one gRPC message"),
+    ("connector.peer.convert:MAX_MESSAGE_BYTES", "bytes of one gRPC message that a connector is sent"),
+    ("connector.peer.server:MAX_ANSWER_BYTES", "bytes of one gRPC message in answer"),
+    ("connector.peer.allowance:OPEN_CALLS", "calls of one peer that may be open, in each lane"),
+    ("connector.peer.allowance:CALLS_A_SECOND", "calls a second that one peer may begin, in each lane"),
+    ("connector.peer.allowance:BURST", "calls that it may begin at once"),
     ("connector.peer.client:UNARY_SECONDS", "seconds until a caller gives up a unary call"),
     ("connector.peer.stream:HEARTBEAT_SECONDS", "seconds between the heartbeats on a stream"),
     ("connector.peer.stream:IDLE_SECONDS", "seconds of silence after which a stream is over"),
@@ -46,6 +50,11 @@ LIMITS: Final = (
     ("connector.source.selection:MAX_SELECTION_BYTES", "bytes of a selection"),
     ("connector.exchange.answering:MAX_QUESTION_BYTES", "bytes of a question in a query session"),
     ("connector.exchange.answering:QUESTIONS_A_WINDOW", "questions in one window of a query session"),
+    (
+        "connector.exchange.gathering:WINDOW_SECONDS",
+        "seconds after its first row until a window of a subscription closes",
+    ),
+    ("connector.exchange.waiting:COLLECT_SECONDS", "seconds that a request waits for a provider to dial"),
     ("connector.exchange.shelf:LOOKUP_ROWS", "rows in one answer of a query session"),
     ("ledger.canonical:MAX_DEPTH", "levels that a JSON document may nest, unless it says less"),
     ("ledger.leaf:MAX_LEAF_BYTES", "bytes of a leaf"),

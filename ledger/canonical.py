@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Final, TypeAlias, Union
 
 import rfc8785
@@ -31,11 +32,13 @@ LARGEST_INTEGER: Final = 2**53 - 1
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 32
 
-_leaf_encoder = json.JSONEncoder(
+_plain_encoder = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
 ).encode
 # Possessive, so that a string that never ends is read once and not from each of its quotes again.
-_STRUCTURE = re.compile(rb'"(?:[^"\\]+|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]+|\\.)*+"?', re.DOTALL)
+_NO_BRACKETS = re.compile(rb"[^\[\]{}]+")
+_LONG_NUMBER = re.compile(rb"[0-9]{16}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -49,7 +52,7 @@ class MalformedJson(BylagError):
 def encode(value: JSON) -> bytes:
     """The canonical form of ``value``. Raises :class:`MalformedJson` for what has none."""
     try:
-        return rfc8785.dumps(value)
+        return _plain_encoder(value).encode() if _is_plain(value) else rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise MalformedJson(f"this value has no canonical form: {error}") from error
 
@@ -60,27 +63,38 @@ def encode_leaf(value: JSONObject) -> bytes:
     For that schema the standard library's sorted, compact output is RFC 8785's; a property test
     shows it. The caller has checked the schema (``ledger.leaf``).
     """
-    return _leaf_encoder(value).encode()
+    return _plain_encoder(value).encode()
+
+
+def _is_plain(value: JSON) -> bool:
+    """Whether the standard library writes ``value`` as RFC 8785 asks: names in ASCII, no large integer."""
+    if value is None or isinstance(value, str | bool):
+        return True
+    if isinstance(value, int):
+        return -LARGEST_INTEGER <= value <= LARGEST_INTEGER
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(name, str) or not name.isascii() or not _is_plain(item):
+                return False
+        return True
+    return isinstance(value, list) and all(map(_is_plain, value))
 
 
 def decode(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> JSON:
     """Read JSON from outside. Raises :class:`MalformedJson` and never anything else."""
     if len(data) > max_bytes:
         raise MalformedJson(f"the document has {len(data)} bytes, the limit is {max_bytes}")
-    _check_depth(data, max_depth)
+    outside_strings = _STRING.sub(b"", data)
+    _check_depth(outside_strings, max_depth)
+    read = _read_with_care if _LONG_NUMBER.search(outside_strings) else _read
     try:
-        value: JSON = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_object_without_duplicates,
-            parse_int=_bounded_integer,
-            parse_float=_no_fraction,
-            parse_constant=_no_constant,
-        )
+        value: JSON = read(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise MalformedJson(f"the document is not UTF-8 (byte {error.start})") from error
     except json.JSONDecodeError as error:
         raise MalformedJson(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}") from error
-    _check_strings(value)
+    if b"\\u" in data:  # a surrogate can stand in UTF-8 as an escape only
+        _check_strings(value)
     return value
 
 
@@ -100,15 +114,14 @@ def decode_canonical(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int 
     return value
 
 
-def _check_depth(data: bytes, max_depth: int) -> None:
+def _check_depth(outside_strings: bytes, max_depth: int) -> None:
     depth = 0
-    for match in _STRUCTURE.finditer(data):
-        token = match.group()
-        if token in (b"{", b"["):
+    for bracket in _NO_BRACKETS.sub(b"", outside_strings):
+        if bracket in b"{[":
             depth += 1
             if depth > max_depth:
                 raise MalformedJson(f"the document nests deeper than {max_depth} levels")
-        elif token in (b"}", b"]"):
+        else:
             depth -= 1
 
 
@@ -133,6 +146,20 @@ def _no_fraction(_: str) -> JSON:
 
 def _no_constant(name: str) -> JSON:
     raise MalformedJson(f"{name} is not JSON")
+
+
+def _reader(parse_int: Callable[[str], int] | None) -> Callable[[str], JSON]:
+    return json.JSONDecoder(
+        object_pairs_hook=_object_without_duplicates,
+        parse_int=parse_int,
+        parse_float=_no_fraction,
+        parse_constant=_no_constant,
+    ).decode
+
+
+_read = _reader(None)
+_read_with_care = _reader(_bounded_integer)
+"""For bytes in which an integer might be too large: one of fifteen digits never is."""
 
 
 def _check_strings(value: JSON) -> None:

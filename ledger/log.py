@@ -6,16 +6,18 @@ Rules that hold here:
   commits: a leaf is durable when the caller's commit is, together with whatever state it records.
 * Nothing is remembered between calls. The next index and the chain's head are read from the
   table each time, so a rolled-back transaction or a second writer cannot leave a wrong memory.
+  (``ledger.tail`` remembers them, within one transaction.)
 * Indexes have no gaps and start at 0; leaf 0 is ``genesis`` and leaf 1 is ``key``.
 * A leaf stands in its chain at the next ``aseq`` and names the hash of the one before, or is refused.
 """
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from ledger import leaf as leaf_schema
 from ledger import tree
@@ -44,8 +46,7 @@ class NoSuchLeaf(BylagError):
     default_next_step = "Ask for an index below the log's size."
 
 
-@dataclass(frozen=True, slots=True)
-class ChainHead:
+class ChainHead(NamedTuple):
     """The last leaf of a chain: ``aseq`` 0 and no hash when the chain is empty."""
 
     aseq: int
@@ -58,6 +59,16 @@ class Appended:
 
     index: LeafIndex
     hash: LeafHash
+    aseq: int
+
+
+class LeafRow(NamedTuple):
+    """A leaf as the table holds it."""
+
+    idx: LeafIndex
+    hash: LeafHash
+    entry: bytes
+    chain: str
     aseq: int
 
 
@@ -113,20 +124,39 @@ def append(connection: sqlite3.Connection, leaf: JSONObject, chain: str) -> Appe
     Raises :class:`~ledger.leaf.InvalidLeaf` for what may not stand in a leaf, :class:`BrokenChain`
     when it does not follow the chain's head or belongs to another chain.
     """
+    row = placed(leaf, chain, chain_head(connection, chain), size(connection))
+    insert(connection, [row])
+    return Appended(row.idx, row.hash, row.aseq)
+
+
+def placed(leaf: JSONObject, chain: str, head: ChainHead, size: TreeSize) -> LeafRow:
+    """Check ``leaf`` and its place after ``head`` in a log of ``size`` leaves; the row to insert there.
+
+    Raises what :func:`append` raises.
+    """
     entry = leaf_schema.encode(leaf)
     own_chain = chain_of(leaf)
     if own_chain is not None and own_chain != chain:
         raise BrokenChain(f"this leaf belongs to the chain {own_chain!r}", field="agreement")
-    head = chain_head(connection, chain)
     _check_place(leaf, head)
-    first = _check_opening(connection, leaf, chain, head)
-    leaf_hash = tree.leaf_hash(entry)
-    cursor = connection.execute(
-        # Without an index SQLite gives the next one: leaves are never removed, so there are no gaps.
-        "INSERT INTO leaf (idx, hash, entry, chain, aseq) VALUES (?, ?, ?, ?, ?)",
-        (0 if first else None, leaf_hash, entry, chain, head.aseq + 1),
-    )
-    return Appended(LeafIndex(cursor.lastrowid or 0), leaf_hash, head.aseq + 1)
+    _check_opening(leaf, chain, head, size)
+    return LeafRow(LeafIndex(size), tree.leaf_hash(entry), entry, chain, head.aseq + 1)
+
+
+def insert(connection: sqlite3.Connection, rows: Sequence[LeafRow]) -> None:
+    """Insert rows that :func:`placed` made. Does not commit."""
+    insert_rows(connection, "INSERT INTO leaf (idx, hash, entry, chain, aseq)", rows)
+
+
+def insert_rows(connection: sqlite3.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert many rows by few statements, of a few different lengths that SQLite prepares once."""
+    start = 0
+    while start < len(rows):
+        count = 1 << min(len(rows) - start, 64).bit_length() - 1
+        values = ",".join([f"({','.join('?' * len(rows[0]))})"] * count)
+        parameters = list(itertools.chain.from_iterable(rows[start : start + count]))
+        connection.execute(f"{sql} VALUES {values}", parameters)
+        start += count
 
 
 def size(connection: sqlite3.Connection) -> TreeSize:
@@ -211,15 +241,14 @@ def _check_place(leaf: JSONObject, head: ChainHead) -> None:
         raise BrokenChain("aprev is not the hash of the chain's last leaf", field="aprev")
 
 
-def _check_opening(connection: sqlite3.Connection, leaf: JSONObject, chain: str, head: ChainHead) -> bool:
-    """A log opens with ``genesis`` and then ``key``. True for the genesis of an empty log."""
+def _check_opening(leaf: JSONObject, chain: str, head: ChainHead, size: TreeSize) -> None:
+    """A log opens with ``genesis`` and then ``key``."""
     kind = leaf["type"]
     if kind == "genesis":
-        if size(connection) != 0:
+        if size != 0:
             raise InvalidLeaf("a log has one genesis leaf, its first", field="type")
-        return True
+        return
     if chain == NODE_CHAIN and head.aseq == 1 and kind != "key":
         raise InvalidLeaf("the second leaf of a log is its key", field="type")
-    if head.aseq == 0 and size(connection) < 2:
+    if head.aseq == 0 and size < 2:
         raise InvalidLeaf("a log starts with a genesis leaf and a key leaf", field="type")
-    return False

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
@@ -27,6 +28,7 @@ from ledger.ambient import Ambient
 from ledger.canonical import JSON, JSONObject, decode_object, encode_leaf
 from ledger.document import SignedDocument
 from ledger.errors import BylagError, ErrorKind
+from ledger.log import insert_rows
 from ledger.names import LeafIndex
 
 SHARED: Final = "shared"
@@ -82,16 +84,27 @@ class WrongWrappingKey(BylagError):
     default_next_step = "Put back the wrapping key that belongs to this key chest."
 
 
+class SideRow(NamedTuple):
+    """A sealed row as the table holds it."""
+
+    idx: LeafIndex
+    holder: str
+    nonce: bytes
+    box: bytes
+
+
 class KeyChest:
     """The file of holders' keys, each wrapped under the node's wrapping key.
 
-    One connection, to be used from one thread at a time. ``wrapping_keys`` are tried in turn:
-    a crash while the wrapping key was being replaced leaves the chest under either one.
+    It may be used from several threads: the writer's seals rows while another opens what was received.
+    ``wrapping_keys`` are tried in turn: a crash while the wrapping key was being replaced leaves the
+    chest under either one.
     """
 
     def __init__(self, path: Path, wrapping_keys: Iterable[bytes], ambient: Ambient) -> None:
         self._ambient = ambient
         self._cache: dict[str, ChaCha20Poly1305] = {}
+        self._guard = threading.RLock()
         path.touch(mode=0o600, exist_ok=True)
         path.chmod(0o600)
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -114,32 +127,35 @@ class KeyChest:
         """Like :meth:`cipher` for many holders, with at most one sync to disk."""
         found: dict[str, ChaCha20Poly1305] = {}
         fresh: dict[str, bytes] = {}
-        for holder in holders:
-            if holder in found:
-                continue
-            known = self._load(holder)
-            if known is None:
-                fresh[holder] = self._ambient.random(KEY_BYTES)
-                known = ChaCha20Poly1305(fresh[holder])
-            found[holder] = known
-        if fresh:
-            self._store(fresh)
-        for holder, cipher in found.items():
-            self._remember(holder, cipher)
+        with self._guard:
+            for holder in holders:
+                if holder in found:
+                    continue
+                known = self._load(holder)
+                if known is None:
+                    fresh[holder] = self._ambient.random(KEY_BYTES)
+                    known = ChaCha20Poly1305(fresh[holder])
+                found[holder] = known
+            if fresh:
+                self._store(fresh)
+            for holder, cipher in found.items():
+                self._remember(holder, cipher)
         return found
 
     def existing(self, holder: str) -> ChaCha20Poly1305:
         """The cipher under the holder's key. Raises :class:`KeyErased` when there is none."""
-        cipher = self._load(holder)
-        if cipher is None:
-            raise KeyErased("this holder has no key")
-        self._remember(holder, cipher)
-        return cipher
+        with self._guard:
+            cipher = self._load(holder)
+            if cipher is None:
+                raise KeyErased("this holder has no key")
+            self._remember(holder, cipher)
+            return cipher
 
     def destroy(self, holder: str) -> None:
         """Remove the holder's key, durably and overwritten. Does not touch copies: see :meth:`rewrap`."""
-        self._cache.pop(holder, None)
-        self._connection.execute("DELETE FROM chest_key WHERE holder = ?", (holder,))
+        with self._guard:
+            self._cache.pop(holder, None)
+            self._connection.execute("DELETE FROM chest_key WHERE holder = ?", (holder,))
 
     def rewrap(self, wrapping_key: bytes) -> None:
         """Wrap every key under a new wrapping key, in one transaction.
@@ -148,17 +164,18 @@ class KeyChest:
         old one after: then no copy of this file made earlier can be opened any more.
         """
         wrapping = ChaCha20Poly1305(wrapping_key)
-        rows = self._connection.execute("SELECT holder, wrapped FROM chest_key").fetchall()
-        rewrapped = [
-            (_wrap(wrapping, holder, self._unwrap(holder, wrapped), self._ambient), holder)
-            for holder, wrapped in rows
-        ]
-        check = (_seal(wrapping, b"", _CHECK, self._ambient),)
-        self._connection.execute("BEGIN IMMEDIATE")
-        with self._connection:
-            self._connection.executemany("UPDATE chest_key SET wrapped = ? WHERE holder = ?", rewrapped)
-            self._connection.execute("UPDATE chest_check SET wrapped = ?", check)
-        self._wrapping = wrapping
+        with self._guard:
+            rows = self._connection.execute("SELECT holder, wrapped FROM chest_key").fetchall()
+            rewrapped = [
+                (_wrap(wrapping, holder, self._unwrap(holder, wrapped), self._ambient), holder)
+                for holder, wrapped in rows
+            ]
+            check = (_seal(wrapping, b"", _CHECK, self._ambient),)
+            self._connection.execute("BEGIN IMMEDIATE")
+            with self._connection:
+                self._connection.executemany("UPDATE chest_key SET wrapped = ? WHERE holder = ?", rewrapped)
+                self._connection.execute("UPDATE chest_check SET wrapped = ?", check)
+            self._wrapping = wrapping
 
     def close(self) -> None:
         """Close the file and forget every key."""
@@ -203,15 +220,8 @@ class KeyChest:
         return key
 
 
-def put(
-    connection: sqlite3.Connection,
-    chest: KeyChest,
-    index: LeafIndex,
-    holder: str,
-    content: JSONObject,
-    ambient: Ambient,
-) -> None:
-    """Seal ``content`` as the holder's row of the leaf at ``index``. Does not commit.
+def seal(chest: KeyChest, index: LeafIndex, holder: str, content: JSONObject, ambient: Ambient) -> SideRow:
+    """Seal ``content`` as the holder's row of the leaf at ``index``; :func:`insert` stores it.
 
     Member names are ASCII. A holder's first row makes their key durable in the chest first; with
     many new holders call :meth:`KeyChest.ciphers` before, which syncs once.
@@ -221,9 +231,24 @@ def put(
         raise DamagedRow(f"a side row has {len(plain)} bytes, the limit is {MAX_ROW_BYTES}")
     nonce = ambient.random(NONCE_BYTES)
     box = chest.cipher(holder).encrypt(nonce, plain, _bound(index, holder))
-    connection.execute(
-        "INSERT INTO side_row (idx, holder, nonce, box) VALUES (?, ?, ?, ?)", (index, holder, nonce, box)
-    )
+    return SideRow(index, holder, nonce, box)
+
+
+def insert(connection: sqlite3.Connection, rows: Sequence[SideRow]) -> None:
+    """Store sealed rows; their leaves stand in the log. Does not commit."""
+    insert_rows(connection, "INSERT INTO side_row (idx, holder, nonce, box)", rows)
+
+
+def put(
+    connection: sqlite3.Connection,
+    chest: KeyChest,
+    index: LeafIndex,
+    holder: str,
+    content: JSONObject,
+    ambient: Ambient,
+) -> None:
+    """Seal ``content`` and store it at once. Does not commit."""
+    insert(connection, [seal(chest, index, holder, content, ambient)])
 
 
 def get(connection: sqlite3.Connection, chest: KeyChest, index: LeafIndex, holder: str) -> JSONObject:

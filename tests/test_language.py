@@ -24,7 +24,7 @@ class Ours(BylagError):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_module_raises_out_of_except_star(path: Path) -> None:
-    """Before Python 3.11.4 (gh-103590) what is raised there comes in a group, and no caller knows it."""
+    """Before Python 3.11.4 (gh-103590) a group wraps what is raised there, which no caller knows."""
     stars = [node.lineno for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.TryStar)]
     assert stars == []
 

@@ -15,6 +15,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +35,10 @@ _PERSONAL: Final = (
     "peer_head", "refers",
 )  # fmt: skip
 """Members that lead to a person when the counterpart is one (``ledger.leaf``: may be commitments)."""
+
+
+LOOKED_BACK: Final = 10_000
+"""Records in which the latest time is looked for at a start: one of a clock that stood behind is later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Recorder:
 
     def next_record(self, transaction: Transaction, scope: Scope) -> int:
         """The ``aseq`` that the next record under ``scope`` will have, as this transaction sees it."""
-        return log.chain_head(transaction.sqlite, self.chain(transaction.sqlite, scope)).aseq + 1
+        return transaction.tail.head(self._chain(transaction, scope)).aseq + 1
 
     def chain(self, connection: sqlite3.Connection, scope: Scope) -> str:
         """The log's name for a scope's chain.
@@ -109,13 +114,13 @@ class Recorder:
         )
         return name
 
+    def _chain(self, transaction: Transaction, scope: Scope) -> str:
+        return scope.chain if scope.person is None else self.chain(transaction.sqlite, scope)
+
     def clock_is_behind(self, transaction: Transaction) -> bool:
         """Whether the clock stands before the log's last record: nothing is granted until it caught up."""
         if self._latest is None:
-            size = log.size(transaction.sqlite)
-            leaf = read(log.entry(transaction.sqlite, size - 1).bytes).members if size else {}
-            time = leaf.get("time", 0)
-            self._latest = time if isinstance(time, int) else 0
+            self._latest = latest_time(transaction.sqlite)
         return self._ambient.now() < self._latest
 
     def record(
@@ -128,15 +133,17 @@ class Recorder:
         heard: SignedDocument | None = None,
         side_row: JSONObject | None = None,
         members: JSONObject | None = None,
+        people: Mapping[str, JSONObject] | None = None,
         time: Milliseconds | None = None,
     ) -> Recorded:
         """Append a record of type ``kind``. Nothing is durable before the transaction commits.
 
         ``said`` is this participant's own signed message that the record is of, ``heard`` the
         counterpart's. ``side_row`` holds what opens ``members``, words, and whatever may be erased.
+        ``people`` holds a side row of their own for each person whom the record is about, by handle.
         """
-        chain = self.chain(transaction.sqlite, scope)
-        head = log.chain_head(transaction.sqlite, chain)
+        chain = self._chain(transaction, scope)
+        head = transaction.tail.head(chain)
         leaf = self._members(scope, said, heard)
         leaf.update(members or {})
         leaf["aprev"] = head.hash.hex() if head.hash is not None else None
@@ -151,20 +158,23 @@ class Recorder:
         entry = build(
             kind,
             space=self._space,
-            by=self.writer(transaction.sqlite),
+            by=self._by if self._by is not None else self.writer(transaction.sqlite),
             aseq=head.aseq + 1,
             aprev=head.hash if isinstance(aprev, str) else aprev,  # type: ignore[arg-type]
             ambient=self._ambient,
             time=time,
             **leaf,
         )
-        appended = log.append(transaction.sqlite, entry, chain)
+        appended = transaction.tail.append(entry, chain)
         written = entry["time"]
         if self._latest is not None and isinstance(written, int):
             self._latest = max(self._latest, written)
         if row:
             holder = scope.person or SHARED
-            side.put(transaction.sqlite, self._chest, appended.index, holder, row, self._ambient)
+            transaction.tail.attach(side.seal(self._chest, appended.index, holder, row, self._ambient))
+        for holder, content in (people or {}).items():
+            self._chest.existing(holder)  # who was erased meanwhile gets no new key
+            transaction.tail.attach(side.seal(self._chest, appended.index, holder, content, self._ambient))
         return Recorded(appended.index, appended.hash, appended.aseq)
 
     def record_decision(
@@ -188,8 +198,8 @@ class Recorder:
 
     def writer(self, connection: sqlite3.Connection) -> JSON:
         """The ``by`` of every leaf: the did, or a person's commitment as their first leaf fixed it."""
-        if not self._is_person:
-            return {"org": self._me}
+        if self._by is None and not self._is_person:
+            self._by = {"org": self._me}
         if self._by is None:
             self._by = read(log.entry(connection, 0).bytes).members["by"]
         return self._by
@@ -222,3 +232,13 @@ class Recorder:
             openings[name] = opening.to_json()
         known = row.get("openings")
         row["openings"] = {**openings, **(known if isinstance(known, dict) else {})}
+
+
+def latest_time(connection: sqlite3.Connection) -> Milliseconds:
+    """The latest time in the log's newest records: not always the last one's, denials go on regardless."""
+    row = connection.execute(
+        "SELECT max(json_extract(CAST(entry AS TEXT), '$.time'))"
+        " FROM (SELECT entry FROM leaf ORDER BY idx DESC LIMIT ?)",
+        (LOOKED_BACK,),
+    ).fetchone()
+    return Milliseconds(int(row[0] or 0))

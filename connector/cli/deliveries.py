@@ -1,4 +1,4 @@
-"""``bylag fetch``, ``deliveries`` and ``use``: from the provider into the inbox, and out of it."""
+"""``bylag fetch``, ``subscribe``, ``deliveries`` and ``use``: into the inbox, and out of it."""
 
 from __future__ import annotations
 
@@ -54,10 +54,7 @@ def fetch(
     if (agreement is None) == (resume is None):
         raise click.UsageError("name an AGREEMENT to fetch under, or an exchange to --resume")
     selection = without_none(
-        columns=[name.strip() for name in columns.split(",")] if columns is not None else None,
-        where=list(where) or None,
-        order=list(order) or None,
-        limit=limit,
+        columns=_names(columns), where=list(where) or None, order=list(order) or None, limit=limit
     )
     if resume is not None:
         if selection or any(value is not None for value in said.values()):
@@ -69,6 +66,62 @@ def fetch(
             arguments["selection"] = selection
         result = session.ask("fetch", **arguments)
     session.print(result, _say_fetched)
+
+
+@click.command()
+@click.argument("agreement", required=False)
+@click.option("--resume", metavar="EXCHANGE", help="Go on with a subscription that broke.")
+@click.option("--rows", type=click.IntRange(1), help="End after so many rows.")
+@click.option("--seconds", type=click.IntRange(1), help="End after so long; without --rows default 60.")
+@click.option(
+    "--from", "cursor", type=click.IntRange(0), help="The position to begin at; default: where you were."
+)
+@click.option("--purpose", help="The agreement's purpose or a narrower one; default: the agreement's.")
+@click.option("--version", metavar="NAME", help="This version of the dataset; default: the newest.")
+@click.option("--columns", help="Only these columns, separated by commas.")
+@click.option("--where", type=CONDITION, multiple=True, help="Only rows like 'column op value'; repeatable.")
+@on_home
+def subscribe(
+    session: Session,
+    agreement: str | None,
+    resume: str | None,
+    rows: int | None,
+    seconds: int | None,
+    columns: str | None,
+    where: tuple[JSONObject, ...],
+    **said: Any,
+) -> None:
+    """Follow the append-only table of AGREEMENT: its rows come into the inbox as they are added.
+
+    It ends after --rows or --seconds; the next time it goes on where it was. What came is a
+    delivery like any other.
+
+    \b
+    Examples:
+      bylag subscribe 9c41… --seconds 3600
+      bylag subscribe 9c41… --rows 100 --from 0
+    """
+    if (agreement is None) == (resume is None):
+        raise click.UsageError("name an AGREEMENT to subscribe under, or an exchange to --resume")
+    bounds = without_none(rows=rows, seconds=60 if rows is None and seconds is None else seconds)
+    selection = without_none(columns=_names(columns), where=list(where) or None)
+    if resume is not None:
+        if selection or any(value is not None for value in said.values()):
+            raise click.UsageError("--resume goes on with what was asked for; it takes no other choice")
+        result = session.ask("subscribe", exchange=resume, **bounds)
+    else:
+        arguments = without_none(agreement=agreement, **said, selection=selection or None)
+        result = session.ask("subscribe", **arguments, **bounds)
+    session.print(result, _say_followed)
+
+
+@click.command()
+@click.argument("exchange")
+@on_home
+def unsubscribe(session: Session, exchange: str) -> None:
+    """End a subscription that is open, at either side; EXCHANGE is in `bylag deliveries`."""
+    result = session.ask("unsubscribe", exchange=exchange)
+    session.print(result, lambda _: show.write(f"{show.clean(exchange)} is ending."))
 
 
 @click.command()
@@ -97,7 +150,23 @@ def use(session: Session, delivery: str, purpose: str, out: Path | None) -> None
     session.print(session.ask("use", **arguments), _say_used)
 
 
+def _names(columns: str | None) -> list[str] | None:
+    return [name.strip() for name in columns.split(",")] if columns is not None else None
+
+
 def _say_fetched(result: Any) -> None:
+    _say_exchange(result)
+    show.note(f"Next: `bylag use {result['exchange']} --purpose {show.short(result['purpose'])} --out FILE`.")
+
+
+def _say_followed(result: Any) -> None:
+    _say_exchange(result)
+    for gap in result["gaps"]:
+        show.write(show.warn(show.clean(f"gap: {gap}")))
+    show.note(f"Go on from {result['position']}: `bylag subscribe {result['agreement']}`.")
+
+
+def _say_exchange(result: Any) -> None:
     show.pairs(
         [
             ("delivery", result["exchange"]),
@@ -110,7 +179,6 @@ def _say_fetched(result: Any) -> None:
             ("digest", result["digest"]),
         ]
     )
-    show.note(f"Next: `bylag use {result['exchange']} --purpose {show.short(result['purpose'])} --out FILE`.")
 
 
 def _say_deliveries(deliveries: Any) -> None:
@@ -141,5 +209,7 @@ def _say_used(result: Any) -> None:
         show.note("Recorded as taken out: what happens to the file is beyond the connector's control.")
         return
     text = result["text"]
-    # On a terminal data must not drive it; through a pipe it goes as it is.
-    click.echo(show.clean(text, lines=True) if sys.stdout.isatty() else text, nl=not text.endswith("\n"))
+    if sys.stdout.isatty():  # data must not drive a terminal; through a pipe it goes as it is
+        text = show.clean(text, lines=True)
+        text = text if text.endswith("\n") else f"{text}\n"
+    sys.stdout.write(text)

@@ -18,6 +18,11 @@ def demo(once: bool, data: Path | None, folder: Path | None) -> None:
 
     Two municipalities, a company and a citizen, each a process of its own over mutual TLS, publish,
     find, sign, transfer and are denied; then an auditor verifies their ledgers.
+
+    \b
+    Examples:
+      bylag demo
+      bylag demo --once --data parking.csv
     """
     from connector.demo.main import main  # noqa: PLC0415  # loads rich and the whole connector
 

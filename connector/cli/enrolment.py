@@ -112,6 +112,10 @@ def join(session: Session, out: Path | None) -> None:
 
     It shows possession of your keys and holds nothing secret. Tell the registrar the key's
     thumbprint that is printed, by telephone or in person.
+
+    \b
+    Example:
+      bylag join --out alfa-request.json
     """
     path = out or absolute("request.json")
     session.home.require()
@@ -129,6 +133,11 @@ def admitted(session: Session, answer: Path, fingerprint: str | None) -> None:
     """Take the answer to your request to join: the membership list, which then names you.
 
     Without --fingerprint the registrar's is printed: compare it by telephone or on paper.
+
+    \b
+    Examples:
+      bylag admitted answer.json
+      bylag admitted answer.json --fingerprint 5d92b0a6…
     """
     session.home.require()
     data = read_file(answer)
@@ -166,6 +175,11 @@ def details(
 
     It changes connector.toml, and writes the request that the registrar grants with `bylag registrar
     admit`; the connector must not be running. Peers see the change when they take the next list.
+
+    \b
+    Examples:
+      bylag details --endpoint new.alfa.example:8443 --listen 0.0.0.0:8443
+      bylag details --unit energy="Energy committee" --unit schools="School board"
     """
     path = out or absolute("details.json")
     session.home.require()

@@ -22,6 +22,10 @@ def status(session: Session) -> None:
     """Show who this is, what runs, and what is about to expire.
 
     Ends with status 1 when the store failed, or something has expired or will within a day.
+
+    \b
+    Example:
+      bylag status --json
     """
     result = session.ask("status")
     session.print(result, _say_status)
@@ -34,6 +38,10 @@ def doctor(session: Session) -> None:
     """Check clock, disk, port, keys, list, log and lines to peers, and say what to do.
 
     Ends with status 1 when a check fails.
+
+    \b
+    Example:
+      bylag doctor || echo "look after it"
     """
     result = session.ask("doctor")
     session.print(result, _say_doctor)

@@ -17,6 +17,10 @@ from connector.cli.options import PATH, json_option, on_home, without_none
 from connector.cli.session import Session
 from ledger.errors import BylagError
 
+trust_option = click.option(
+    "--trust", type=PATH, metavar="POLICY", help="Logs and witnesses you trust (C2SP tlog-policy)."
+)
+
 
 @click.group()
 def ledger() -> None:
@@ -41,7 +45,7 @@ def show_(session: Session, agreement: str | None, last: int) -> None:
 
 @ledger.command()
 @click.argument("folders", type=PATH, nargs=-1, metavar="[FOLDER]...")
-@click.option("--trust", type=PATH, metavar="POLICY", help="Logs and witnesses you trust (C2SP tlog-policy).")
+@trust_option
 @click.option(
     "--registrar", type=PATH, metavar="KEYS", help="The registrar's first keys, from the registrar."
 )
@@ -63,31 +67,52 @@ def verify(session: Session, folders: tuple[Path, ...], trust: Path | None, regi
         result = session.ask("ledger-verify")
         session.print(result, _say_verified)
         _end_with(0 if result["verified"] else 1)
-    options = [
-        part
-        for name, path in (("--trust", trust), ("--registrar", registrar))
-        if path is not None
-        for part in (name, str(path))
-    ]
-    _offline("verify", session.json, *options, "--", *map(str, folders))
+    keys = ["--registrar", str(registrar)] if registrar is not None else []
+    _offline("verify", session.json, *_trusting(trust), *keys, "--", *map(str, folders))
+
+
+@ledger.command("list")
+@click.argument("folder", type=PATH)
+@trust_option
+@json_option
+def list_(folder: Path, trust: Path | None, as_json: bool) -> None:
+    """List the records that FOLDER exports, each checked against its checkpoint.
+
+    \b
+    Example:
+      bylag ledger list alfa-export
+    """
+    _offline("show", as_json, *_trusting(trust), "--", str(folder))
 
 
 @ledger.command()
 @click.argument("folder", type=PATH)
 @click.argument("index", type=click.IntRange(0))
+@trust_option
 @json_option
-def inclusion(folder: Path, index: int, as_json: bool) -> None:
-    """Prove that record INDEX stands in the log that FOLDER exports, as a .tlog-proof."""
-    _offline("inclusion", as_json, "--", str(folder), str(index))
+def inclusion(folder: Path, index: int, trust: Path | None, as_json: bool) -> None:
+    """Prove that record INDEX stands in the log that FOLDER exports, as a .tlog-proof.
+
+    \b
+    Example:
+      bylag ledger inclusion alfa-export 17 > 17.tlog-proof
+    """
+    _offline("inclusion", as_json, *_trusting(trust), "--", str(folder), str(index))
 
 
 @ledger.command()
 @click.argument("old", type=PATH)
 @click.argument("new", type=PATH)
+@trust_option
 @json_option
-def consistency(old: Path, new: Path, as_json: bool) -> None:
-    """Check that the log in NEW begins with the one in OLD, an export or a checkpoint."""
-    _offline("consistency", as_json, "--", str(old), str(new))
+def consistency(old: Path, new: Path, trust: Path | None, as_json: bool) -> None:
+    """Check that the log in NEW begins with the one in OLD, an export or a checkpoint.
+
+    \b
+    Example:
+      bylag ledger consistency alfa-january alfa-june
+    """
+    _offline("consistency", as_json, *_trusting(trust), "--", str(old), str(new))
 
 
 @ledger.command()
@@ -115,6 +140,10 @@ def _offline(command: str, as_json: bool, *arguments: str) -> None:
         complain(error)
         status = status_of(error)
     _end_with(status)
+
+
+def _trusting(policy: Path | None) -> list[str]:
+    return ["--trust", str(policy)] if policy is not None else []
 
 
 def _end_with(status: int) -> None:

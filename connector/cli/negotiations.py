@@ -130,7 +130,12 @@ def counter(session: Session, negotiation: str, policy: Path | None, **said: Any
 @by_hand
 @on_home
 def terminate(session: Session, negotiation: str, code: str, **said: Any) -> None:
-    """End a negotiation, with a reason that both sides see."""
+    """End a negotiation, with a reason that both sides see.
+
+    \b
+    Example:
+      bylag negotiation terminate 7f3a… --code TERMS_UNACCEPTABLE --words "The period is too short."
+    """
     result = session.ask("terminate-negotiation", negotiation=negotiation, code=code, **without_none(**said))
     session.print(result, _say_outcome)
 

@@ -6,6 +6,8 @@ import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from connector.cli.show import clean, size
+
 if TYPE_CHECKING:
     from rich import progress
 
@@ -27,8 +29,8 @@ class Progress:
             if self._task is not None:
                 bar.remove_task(self._task)
             self._doing = doing
-            self._task = bar.add_task(doing, total=total)
-        bar.update(self._task, completed=done, total=total)
+            self._task = bar.add_task(clean(doing), total=total, amount="")
+        bar.update(self._task, completed=done, total=total, amount=_amount(doing, done, total))
 
     def __enter__(self) -> Self:
         return self
@@ -43,21 +45,27 @@ class Progress:
         from rich.console import Console  # noqa: PLC0415  # loaded on terminals only
         from rich.progress import (  # noqa: PLC0415
             BarColumn,
-            DownloadColumn,
             Progress,
             TextColumn,
             TimeElapsedColumn,
-            TransferSpeedColumn,
         )
 
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
-            DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
+            TextColumn("{task.fields[amount]}", markup=False),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
         )
         self._bar.start()
         return self._bar
+
+
+def _amount(doing: str, done: int, total: int | None) -> str:
+    """How far, in the unit of what is done: rows that are followed, columns that are indexed, or bytes."""
+    if not done:
+        return ""
+    counted = doing.startswith(("following ", "columns "))
+    shown = [f"{each:,}" if counted else size(each) for each in (done, total) if each is not None]
+    return " of ".join(shown)

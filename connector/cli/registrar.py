@@ -27,34 +27,17 @@ from connector.cli.office import (
 from connector.cli.options import PATH, absolute, json_option
 from connector.cli.registrar_changes import CHANGES
 from connector.cli.registrar_keys import KEYS
+from connector.cli.requests import granted, inspected, worded
 from connector.cli.session import new_passphrase
 from connector.cli.wording import say_expiring, say_members
-from connector.identity import change, syntax
+from connector.identity import syntax
 from connector.identity.change import Change
-from connector.identity.enrolment import (
-    JOIN,
-    ROTATION,
-    UPDATE,
-    read_join,
-    read_rotation,
-    read_update,
-)
 from connector.identity.membership import read_list, read_signed_list
 from connector.identity.organisation import Attributes
-from connector.identity.public import Job, read_ed25519, to_text
+from connector.identity.public import read_ed25519, to_text
 from connector.identity.registrar import Registrar
-from connector.identity.request import MAX_REQUEST
 from ledger.ambient import SystemAmbient
-from ledger.canonical import JSON, JSONObject, decode_object
-from ledger.document import from_base64url
-from ledger.errors import BylagError
-
-
-class UnknownRequest(BylagError):
-    """A file holds no request that a registrar could grant."""
-
-    code = "UNKNOWN_REQUEST"
-    default_next_step = "Ask for the file that `bylag join`, `bylag keys rotate` or `bylag details` wrote."
+from ledger.canonical import JSON, JSONObject
 
 
 @click.group()
@@ -91,6 +74,11 @@ def create(office: Office, space: str, keys: int, threshold: int, ask_passphrase
 
     SPACE is a name such as energy.example. Where several people hold a key each, they use
     `prepare` and `found` instead.
+
+    \b
+    Examples:
+      bylag registrar create energy.example
+      bylag registrar create energy.example --ask-passphrase
     """
     name = syntax.data_space_id(space)
     if threshold > keys:
@@ -116,6 +104,10 @@ def prepare(office: Office, keys: int, ask_passphrase: bool) -> None:
     """Make keys only: for each of several people who will sign together.
 
     It prints the public keys, to be given to whoever runs `found`.
+
+    \b
+    Example:
+      bylag registrar prepare --folder ann
     """
     made = Registrar.prepare(
         office.folder,
@@ -136,6 +128,10 @@ def found(office: Office, space: str, keys: tuple[str, ...], threshold: int, dra
     """Draft list 1 of SPACE for several people's public keys, and sign it with this folder's.
 
     The others sign the file with `sign`; then each takes it in with `finish`.
+
+    \b
+    Example:
+      bylag registrar found energy.example yu7WEZyU… ZDoHtcAn… --threshold 2 --draft list-1.json
     """
     require_free(draft)
     made = office.open()
@@ -164,11 +160,16 @@ def admit(
 
     Make sure first who is asking: compare the key that `bylag join` printed with the one that
     `inspect` shows, by telephone or in person. Nothing else vouches for a newcomer.
+
+    \b
+    Examples:
+      bylag registrar admit alfa-request.json beta-request.json --answer answer.json
+      bylag registrar admit alfa-rotation.json
     """
     attributes = Attributes(country, industry) if country or industry else None
     if answer is not None:
         require_free(answer)
-    wanted = [_wanted(read_file(path), attributes, again) for path in requests]
+    wanted = [granted(read_file(path), attributes, again) for path in requests]
     result = publish(office, _all(wanted), **signing)
     if answer is not None and result["published"]:
         write_file(answer, office.open().answer.to_bytes())
@@ -181,11 +182,11 @@ def admit(
 @json_option
 def inspect(request: Path, as_json: bool) -> None:
     """Show what a request file asks for, and the key to compare, without granting anything."""
-    result = _inspected(read_file(request))
+    result = inspected(read_file(request))
     if as_json:
         show.write_json(result)
     else:
-        show.pairs((name, _worded(name, value)) for name, value in result.items())
+        show.pairs((name, worded(name, value)) for name, value in result.items())
 
 
 @registrar.command()
@@ -225,6 +226,10 @@ def sign(office: Office, draft: Path, out: Path, replaces: str | None) -> None:
     """Add this folder's signatures to a draft that somebody else made.
 
     Look first at what it says: `bylag registrar list --draft FILE`.
+
+    \b
+    Example:
+      bylag registrar sign list-1.json --out list-1-signed.json
     """
     require_free(out)
     opened = office.open()
@@ -276,67 +281,6 @@ for each in (*CHANGES, *KEYS):
 
 def _all(wanted: list[Change]) -> Change:
     return functools.reduce(lambda first, then: lambda base, now: then(first(base, now), now), wanted)
-
-
-def _wanted(data: bytes, attributes: Attributes | None, again: bool) -> Change:
-    kind = _kind(data)
-    if kind == ROTATION:
-        return change.rotate(read_rotation(data))
-    if kind == UPDATE:
-        return change.update(read_update(data))
-    request = read_join(data)
-    return change.readmit(request) if again else change.admit(request, attributes=attributes)
-
-
-def _kind(data: bytes) -> str:
-    """What a request file asks for; whether it is sound is for whoever reads it."""
-    try:
-        payload = decode_object(data, max_bytes=MAX_REQUEST).get("payload")
-        kind = decode_object(from_base64url(str(payload)), max_bytes=MAX_REQUEST).get("type")
-    except BylagError as error:
-        raise UnknownRequest(f"this is no request file: {error}") from error
-    if kind not in (JOIN, ROTATION, UPDATE):
-        raise UnknownRequest("the file asks for nothing that a registrar grants", field="type")
-    return str(kind)
-
-
-def _inspected(data: bytes) -> JSONObject:
-    kind = _kind(data)
-    if kind == ROTATION:
-        asked = read_rotation(data)
-        return {
-            "asks": kind,
-            "space": asked.request.space,
-            "did": asked.did,
-            "use": asked.key.job.value,
-            "key": asked.key.thumbprint,
-            "replaces": asked.replaces,
-            "created": asked.request.created,
-        }
-    if kind == UPDATE:
-        update = read_update(data)
-        return {
-            "asks": kind,
-            "space": update.request.space,
-            "did": update.did,
-            "name": update.name,
-            "units": [f"{unit.id} ({unit.name})" for unit in update.units],
-            "endpoints": list(update.endpoints),
-            "created": update.request.created,
-        }
-    join = read_join(data)
-    organisation = join.organisation
-    return {
-        "asks": kind,
-        "space": join.request.space,
-        "did": organisation.did,
-        "name": organisation.name,
-        "kind": organisation.kind.value,
-        "units": [f"{unit.id} ({unit.name})" for unit in organisation.units],
-        "endpoints": list(organisation.endpoints),
-        "key": next(key.thumbprint for key in organisation.keys_for(Job.SIGN)),
-        "created": join.request.created,
-    }
 
 
 def _described(opened: Registrar, office: Office) -> JSONObject:
@@ -398,12 +342,6 @@ def _say_answer(result: JSONObject) -> None:
 def _say_first_keys(result: JSONObject) -> None:
     show.write(f"First keys of {result['space']}: {result['out']}")
     show.note(f"Fingerprint to compare: {result['fingerprint']}")
-
-
-def _worded(name: str, value: JSON) -> object:
-    if name == "created":
-        return show.time(value)
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _count(value: JSON) -> int:

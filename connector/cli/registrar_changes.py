@@ -17,7 +17,13 @@ from ledger.names import Milliseconds, Thumbprint
 @changes_list
 @in_office
 def renew(office: Office, **signing: Any) -> None:
-    """Publish the same list again, for another thirty days."""
+    """Publish the same list again, for another thirty days.
+
+    \b
+    Examples:
+      bylag registrar renew
+      bylag registrar renew --days 90
+    """
     office.print(publish(office, change.renew(), **signing), say_published)
 
 
@@ -86,7 +92,12 @@ def attest(
 @changes_list
 @in_office
 def compromised(office: Office, did: str, key: str, since: Milliseconds, **signing: Any) -> None:
-    """Mark a member's key as in other hands since a time; that is never taken back."""
+    """Mark a member's key as in other hands since a time; that is never taken back.
+
+    \b
+    Example:
+      bylag registrar compromised did:web:beta.example TPgdoUjX… --since 2026-01-31T12:00:00Z
+    """
     wanted = change.compromised(syntax.participant_id(did), Thumbprint(key), since)
     office.print(publish(office, wanted, **signing), say_published)
 

@@ -28,6 +28,10 @@ def rotate_keys(office: Office) -> None:
     """Change this folder's keys for fresh ones, in one list, and destroy the old.
 
     Where others must sign too, use `new-key` and `set-keys`, and then `retire-keys`.
+
+    \b
+    Example:
+      bylag registrar rotate-keys
     """
     opened = office.open()
     mine = {thumbprint(key) for key in opened.public_keys}

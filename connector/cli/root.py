@@ -45,6 +45,8 @@ SECTIONS: Final = (
             _entry("negotiation", "negotiations", "List, show, approve, counter and terminate negotiations."),
             _entry("agreement", "agreements", "List, show and terminate agreements."),
             _entry("fetch", "deliveries", "Fetch a dataset under an agreement into the inbox."),
+            _entry("subscribe", "deliveries", "Follow a table's new rows into the inbox."),
+            _entry("unsubscribe", "deliveries", "End a subscription that is open."),
             _entry("deliveries", "deliveries", "List what was received."),
             _entry("use", "deliveries", "Use what was received, for a purpose."),
             _entry("purposes", "purposes", "List the purposes that a policy or a request can name."),

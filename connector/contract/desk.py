@@ -6,27 +6,28 @@ Rules that hold here:
   transaction; only then is it acknowledged. A refused message changes nothing.
 * What a rule may answer, the desk answers at once: a provider's rule approves the offer as
   published; a consumer signs the agreement that it asked for; a provider acknowledges a second
-  signature that came in time. Everything else waits for a person.
+  signature that came in time. Everything else waits for a person; so does all of this while the other
+  side is in no good standing. The lane that brings messages stays open to whoever was removed.
+* A message counts from the peer who delivered it, to this participant, in this data space.
 * Who acted by hand, and under which mandate, stands beside the signed message, committed to inside.
-* An agreement exists here from FINALIZED on, with both signatures and the acknowledgement.
+* At FINALIZED an agreement begins to exist (:mod:`connector.contract.agreements`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from connector.audit.recorder import Recorder
 from connector.audit.scope import Counterpart, Scope
 from connector.contract import stored
-from connector.contract.agreement import Agreement, ListReference, decode_agreement, sign_agreement
-from connector.contract.ending import ending_of
+from connector.contract.agreement import Agreement, sign_agreement
+from connector.contract.agreements import Agreements, require_free
 from connector.contract.errors import IllegalMove, NotThisNegotiation
-from connector.contract.force import evidence_of
 from connector.contract.keys import KeyDirectory
 from connector.contract.liability import Role
 from connector.contract.messages import (
@@ -39,21 +40,19 @@ from connector.contract.messages import (
     ContractTermination,
     ContractVerification,
     Finalized,
-    LogHead,
     Message,
     Step,
     compose,
     read_message,
 )
 from connector.contract.negotiation import advance, assign_pid
-from connector.contract.offer import Applicant, Offer
 from connector.contract.opening import commit_beside, read_beside
-from connector.contract.party import Party
 from connector.contract.states import Negotiation, Stamp, State, first_envelope, next_envelope
+from connector.contract.surroundings import Surroundings
 from connector.contract.terms import Proposal
 from connector.store import outbox
 from connector.store.database import Database
-from connector.store.tables import AgreementRow, NegotiationRow
+from connector.store.tables import NegotiationRow
 from connector.store.writer import Transaction, Writer
 from ledger.ambient import Ambient, fresh_id
 from ledger.canonical import JSON, JSONObject, decode_object, encode
@@ -66,13 +65,14 @@ from ledger.names import (
     Milliseconds,
     NegotiationId,
     ParticipantId,
-    RulebookDigest,
     UnitId,
 )
 
 SIGN_WITHIN_MS: Final = 7 * 24 * 3600 * 1000
 """How long the second signature may take."""
 MAX_STORED_BYTES: Final = 32 << 20
+MOST_OPEN: Final = 200
+"""Negotiations that one peer may have begun here and not ended."""
 
 
 class NoSuchNegotiation(BylagError):
@@ -83,38 +83,12 @@ class NoSuchNegotiation(BylagError):
     default_next_step = "List them with `bylag negotiation list`."
 
 
-class NoSuchAgreement(BylagError):
-    """This participant has no agreement of that id."""
+class TooManyOpen(BylagError):
+    """A peer has begun more negotiations than one peer may have open."""
 
-    code = "NO_SUCH_AGREEMENT"
-    kind = ErrorKind.NOT_FOUND
-    default_next_step = "List them with `bylag agreement list`."
-
-
-class Surroundings(Protocol):
-    """What the desk asks of the rest of the connector."""
-
-    def list_reference(self) -> ListReference:
-        """The membership list in force."""
-
-    def head(self) -> LogHead | None:
-        """The newest published checkpoint of this participant's log."""
-
-    def own_party(self, unit: UnitId | None) -> Party:
-        """This participant as a party, for one of its units."""
-
-    def applicant(self, participant: ParticipantId) -> Applicant:
-        """What the list says of somebody who asks."""
-
-    def offer(self, proposal: Proposal) -> Offer | None:
-        """This participant's open offer that a proposal stands on."""
-
-    def is_person(self, participant: ParticipantId) -> bool: ...
-
-    def rulebook(self) -> RulebookDigest: ...
-
-    def bar(self, agreement: AgreementId, code: str) -> None:
-        """Stop every release under an agreement, in memory, now."""
+    code = "TOO_MANY_OPEN"
+    kind = ErrorKind.EXHAUSTED
+    default_next_step = "End some of the negotiations that are open before beginning another."
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +127,16 @@ class Desk:
         self._recorder = recorder
         self._keys = keys
         self._surroundings = surroundings
+        self.agreements = Agreements(
+            me=me,
+            space=space,
+            key=key,
+            ambient=ambient,
+            recorder=recorder,
+            keys=keys,
+            surroundings=surroundings,
+        )
+        """What comes of negotiations, and how it ends."""
 
     async def ask(
         self,
@@ -203,11 +187,19 @@ class Desk:
     async def approve(
         self, negotiation: NegotiationId, *, unit: UnitId | None, beside: Mapping[str, str]
     ) -> Standing:
-        """A person says yes to what lies on the table: the provider agrees, the consumer accepts."""
+        """A person says yes to what lies on the table: the provider agrees, the consumer accepts.
+
+        Or says what a rule would have said, had the other side been in good standing then.
+        """
 
         def body(standing: Standing) -> Body:
+            negotiation = standing.negotiation
             if standing.role is Role.CONSUMER:
-                return Accepted(standing.negotiation.proposal.digest, self._surroundings.own_party(unit))
+                if negotiation.state is State.AGREED:
+                    return self._verification(negotiation)
+                return Accepted(negotiation.proposal.digest, self._surroundings.own_party(unit))
+            if negotiation.state is State.VERIFIED:
+                return self._finalization(negotiation)
             return self._agreement(standing, unit)
 
         return await self._continue(negotiation, body, beside)
@@ -221,7 +213,9 @@ class Desk:
     async def end_agreement(self, agreement: AgreementId, code: str, *, beside: Mapping[str, str]) -> None:
         """Either side: end an agreement in force. Bars releases before the record is durable."""
         self._surroundings.bar(agreement, "AGREEMENT_TERMINATED")
-        await self._writer.write(lambda transaction: self._end(transaction, agreement, code, beside))
+        await self._writer.write(
+            lambda transaction: self.agreements.end(transaction, agreement, code, beside)
+        )
 
     def take(
         self, transaction: Transaction, peer: ParticipantId, document: SignedDocument, opening: JSONObject
@@ -234,10 +228,16 @@ class Desk:
         read_beside(message.envelope.commitments, opening)
         if message.envelope.sender != peer:
             raise NotThisNegotiation("the sender is not the peer who delivered this", field="sender")
+        if message.envelope.recipient != self._me:
+            raise NotThisNegotiation("this is for another participant", field="recipient")
+        if message.envelope.space != self._space:
+            raise NotThisNegotiation("this is of another data space", field="space")
         if isinstance(message.body, AgreementTermination):
-            self._take_end(transaction, peer, message, message.body, opening)
+            self.agreements.take_end(transaction, peer, message, message.body, opening)
             return
         standing = self._find(transaction, peer, message)
+        if standing is None:
+            _require_few(transaction, peer)
         role = standing.role.other if standing else _role_of_first(message)
         moved = advance(
             standing.negotiation if standing else None,
@@ -248,6 +248,8 @@ class Desk:
         )
         if standing is not None and moved is standing.negotiation:
             return
+        if isinstance(message.body, ContractAgreement):
+            require_free(transaction, message.body.agreement.id)
         if standing is None:
             moved = assign_pid(moved, role.other, NegotiationId(fresh_id(self._ambient)))
         mine = moved.pid(role.other)
@@ -339,9 +341,11 @@ class Desk:
     def _answer(self, transaction: Transaction, standing: Standing) -> None:
         """What a rule may answer without a person."""
         negotiation = standing.negotiation
+        applicant = self._surroundings.applicant(standing.peer)
+        if not applicant.active:
+            return
         if standing.role is Role.PROVIDER and negotiation.state is State.REQUESTED:
             offer = self._surroundings.offer(negotiation.proposal)
-            applicant = self._surroundings.applicant(standing.peer)
             if offer and offer.approves(applicant, negotiation.proposal, self._ambient.now()):
                 self._move(transaction, standing, self._agreement(standing, offer.unit), {})
         elif standing.role is Role.PROVIDER and negotiation.state is State.ACCEPTED:
@@ -451,148 +455,12 @@ class Desk:
         transaction.session.add(row)
         transaction.session.flush()
         if negotiation.state is State.FINALIZED:
-            self._put_in_force(transaction, standing)
+            self.agreements.put_in_force(transaction, standing.negotiation, standing.role, standing.peer)
 
     def _openings(self, row: NegotiationRow | None, opening: JSONObject) -> list[JSON]:
         before = decode_object(row.document, max_bytes=MAX_STORED_BYTES)["openings"] if row else []
         kept = before if isinstance(before, list) else []
         return [*kept, opening]
-
-    def _put_in_force(self, transaction: Transaction, standing: Standing) -> None:
-        """Both signed, and the first signer acknowledged the second: the agreement counts."""
-        negotiation = standing.negotiation
-        agreement = negotiation.agreement
-        if (
-            agreement is None
-            or negotiation.provider_signature is None
-            or negotiation.consumer_signature is None
-        ):
-            raise IllegalMove("an agreement has two signatures", field="agreement")
-        evidence = evidence_of(negotiation)
-        mine, theirs = agreement.party(standing.role), agreement.party(standing.role.other)
-        transaction.session.add(
-            AgreementRow(
-                id=agreement.id,
-                peer=standing.peer,
-                role=standing.role.value,
-                unit=mine.unit or "",
-                peer_unit=theirs.unit or "",
-                dataset=agreement.dataset,
-                payload=agreement.payload,
-                provider_jws=negotiation.provider_signature,
-                consumer_jws=negotiation.consumer_signature,
-                acknowledgement=encode(evidence.finalization.to_json()),
-                state="active",
-                windows=agreement.terms.windows,
-                policy_digest=agreement.terms.policy_digest,
-                list_number=agreement.list.number,
-                begun=self._ambient.now(),
-            )
-        )
-        scope = self._agreement_scope(standing.peer, agreement, standing.role)
-        self._recorder.record(
-            transaction,
-            "agreement",
-            scope,
-            side_row={
-                "agreement": agreement.content(),
-                "signatures": [negotiation.provider_signature, negotiation.consumer_signature],
-                "evidence": [
-                    evidence.agreement.to_json(),
-                    evidence.verification.to_json(),
-                    evidence.finalization.to_json(),
-                ],
-            },
-            members={
-                "contract": agreement.digest,
-                "policy": agreement.terms.policy_digest,
-                "rulebook": agreement.rulebook,
-                "dataset": agreement.dataset,
-                "purpose": agreement.terms.purpose,
-                "legal_basis": agreement.terms.legal_basis,
-                "list": agreement.list.members(),
-                "until": agreement.terms.period.end,
-            },
-        )
-
-    def _agreement_scope(self, peer: ParticipantId, agreement: Agreement, role: Role) -> Scope:
-        mine, theirs = agreement.party(role), agreement.party(role.other)
-        return Scope(
-            counterpart=Counterpart(peer, self._surroundings.is_person(peer), theirs.unit),
-            unit=mine.unit,
-            agreement=agreement.id,
-        )
-
-    def _end(
-        self,
-        transaction: Transaction,
-        agreement_id: AgreementId,
-        code: str,
-        beside: Mapping[str, str],
-    ) -> None:
-        row, agreement, role = _agreement_of(transaction, agreement_id)
-        if row.state != "active":
-            raise IllegalMove(f"the agreement is {row.state}", field="agreement")
-        peer = ParticipantId(row.peer)
-        commitments, opening = commit_beside(self._ambient, beside)
-        scope = self._agreement_scope(peer, agreement, role)
-        now = self._ambient.now()
-        stamp = Stamp(
-            self._surroundings.list_reference(),
-            self._recorder.next_record(transaction, scope),
-            self._surroundings.head(),
-            now,
-            commitments,
-        )
-        envelope = first_envelope(
-            role,
-            NegotiationId(fresh_id(self._ambient)),
-            space=self._space,
-            sender=self._me,
-            recipient=peer,
-            stamp=stamp,
-        )
-        message = compose(
-            envelope, AgreementTermination(agreement.id, agreement.digest, code, now), self._key()
-        )
-        self._recorder.record(
-            transaction,
-            "termination",
-            scope,
-            said=message.document,
-            side_row={"beside": opening} if opening else {},
-            members={"code": code, "contract": agreement.digest},
-        )
-        row.state, row.ended, row.end_code = "terminated", now, code
-        outbox.put(transaction, peer, message.document, opening, now)
-
-    def _take_end(
-        self,
-        transaction: Transaction,
-        peer: ParticipantId,
-        message: Message,
-        body: AgreementTermination,
-        opening: JSONObject,
-    ) -> None:
-        row, agreement, role = _agreement_of(transaction, body.agreement)
-        if row.peer != peer:
-            raise NoSuchAgreement("no such agreement", field="agreement")
-        ending = ending_of(agreement, role.other, message, keys=self._keys, at=self._ambient.now())
-        self._surroundings.bar(agreement.id, "AGREEMENT_TERMINATED")
-        self._recorder.record(
-            transaction,
-            "termination",
-            self._agreement_scope(peer, agreement, role),
-            heard=message.document,
-            side_row={"beside": opening} if opening else {},
-            members={
-                "code": ending.code,
-                "contract": agreement.digest,
-                "signed_time": message.envelope.time,
-            },
-        )
-        if row.state == "active":
-            row.state, row.ended, row.end_code = "terminated", self._ambient.now(), ending.code
 
     def _find(self, transaction: Transaction, peer: ParticipantId, message: Message) -> Standing | None:
         envelope = message.envelope
@@ -608,17 +476,16 @@ class Desk:
         return _read_row(rows[0]) if rows else None
 
 
+def _require_few(transaction: Transaction, peer: ParticipantId) -> None:
+    """Raise :class:`TooManyOpen` unless the peer may begin another negotiation."""
+    count = select(func.count()).select_from(NegotiationRow).where(NegotiationRow.peer == peer)
+    finals = [state.value for state in State if state.is_final]
+    if transaction.session.exec(count.where(col(NegotiationRow.state).not_in(finals))).one() >= MOST_OPEN:
+        raise TooManyOpen(f"{MOST_OPEN} negotiations with this peer are open")
+
+
 def _role_of_first(message: Message) -> Role:
     return Role.PROVIDER if isinstance(message.body, ContractOffer) else Role.CONSUMER
-
-
-def _agreement_of(
-    transaction: Transaction, agreement_id: AgreementId
-) -> tuple[AgreementRow, Agreement, Role]:
-    row = transaction.session.get(AgreementRow, agreement_id)
-    if row is None:
-        raise NoSuchAgreement("no such agreement", field="agreement")
-    return row, decode_agreement(row.payload), Role(row.role)
 
 
 def _read_row(row: NegotiationRow) -> Standing:

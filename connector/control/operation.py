@@ -11,12 +11,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ledger.canonical import JSON, JSONObject
+from ledger.canonical import JSON, JSONObject, decode_object
 from ledger.errors import BylagError, ErrorKind
 from ledger.fields import Fields
 
 if TYPE_CHECKING:  # loads grpc, and a command that asks a connector over its socket needs none of it
     from connector.control.running import Running
+
+
+MAX_ASKED_BYTES: Final = 160 << 20
+"""Of a question or an answer: room for a registrar's whole answer, and for the longest list of records."""
+MAX_DEPTH: Final = 64
 
 
 class UnknownOperation(BylagError):
@@ -59,6 +64,11 @@ def operation(name: str) -> Callable[[Operation], Operation]:
         return function
 
     return enter
+
+
+def strictly(data: bytes) -> JSONObject:
+    """Read what is asked, over the socket or not. Raises :class:`~ledger.canonical.MalformedJson`."""
+    return decode_object(data, max_bytes=MAX_ASKED_BYTES, max_depth=MAX_DEPTH)
 
 
 async def run(running: Running, name: str, arguments: JSONObject, report: Report) -> JSON:

@@ -8,11 +8,13 @@ end, is waited for a few seconds.
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from connector.control.operation import Report, run
+from connector.control.operation import Report, run, strictly
 from connector.store.home import Home, HomeInUse, is_in_use
 from ledger.ambient import SystemAmbient
 from ledger.canonical import JSON, JSONObject
@@ -64,7 +66,9 @@ async def _here(home: Home, name: str, arguments: JSONObject, report: Report, pa
         raise NotJoined("this home has not taken an answer to its request to join yet")
     running = Running(Node(home, passphrase=passphrase))
     try:
-        result = await run(running, name, arguments, report)
+        with suppress(BylagError):  # the command itself says what is wrong with the store
+            await running.node.tidy()
+        result = await run(running, name, strictly(json.dumps(arguments).encode()), report)
         await running.settle()
         return result
     finally:

@@ -36,6 +36,8 @@ from ledger.names import ParticipantId
 logger = logging.getLogger("bylag.running")
 PUBLISH_SECONDS: Final = 10.0
 SETTLE_SECONDS: Final = 5.0
+TIDY_SECONDS: Final = 10.0
+ROOTS_KEPT_MS: Final = 10_000
 
 
 class Running:
@@ -48,6 +50,7 @@ class Running:
         self.server: Server | None = None
         self.port: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._shown: tuple[object, tuple[bytes, bytes, bytes]] | None = None
         self._moved = asyncio.Event()
         node.post.on_taken(lambda _peer: self._moved.set())
         node.listen_to_commits(asyncio.get_running_loop())
@@ -80,6 +83,7 @@ class Running:
         self.call_peers()
         self._tasks.append(asyncio.create_task(self._publish()))
         self._tasks.append(asyncio.create_task(Disputes(node.ground).run()))
+        self._tasks.append(asyncio.create_task(self._tidy()))
         self._tasks.append(asyncio.create_task(self._warm()))
 
     def call_peers(self) -> None:
@@ -131,9 +135,15 @@ class Running:
         await self.node.close()
 
     def _certificates(self) -> tuple[bytes, bytes, bytes]:
-        identity = self.node.identity()
-        now = self.node.ambient.now()
-        return identity.key, identity.chain, self.node.trust.roots(now)
+        """What a handshake needs. Whoever can connect makes it be asked for, so it is kept for a moment.
+
+        A key that ends within that moment still shakes hands; the gate asks the list at every call.
+        """
+        identity, now = self.node.identity(), self.node.ambient.now()
+        place = (identity, self.node.trust.digest, now // ROOTS_KEPT_MS)
+        if self._shown is None or self._shown[0] != place:
+            self._shown = (place, (identity.key, identity.chain, self.node.trust.roots(now)))
+        return self._shown[1]
 
     async def _publish(self) -> None:
         while True:
@@ -145,6 +155,14 @@ class Running:
                     await self.server.failing()
                 return
             await asyncio.sleep(PUBLISH_SECONDS)
+
+    async def _tidy(self) -> None:
+        while True:
+            try:
+                await self.node.tidy()
+            except BylagError as error:
+                logger.warning("nothing could be tidied", extra={"reason": error.code})
+            await asyncio.sleep(TIDY_SECONDS)
 
     async def _warm(self) -> None:
         await asyncio.to_thread(lambda: self.node.engine)

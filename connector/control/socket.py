@@ -4,7 +4,8 @@ Rules that hold here:
 
 * The socket lies in the home folder, which is the owner's alone; that is who may use it.
 * One request a connection: a line of JSON in, then lines of JSON out: progress, and last the result
-  or the error.
+  or the error. Arguments are read as strictly as anything from outside, also by whoever runs an
+  operation without a socket (:func:`strictly`), so that both ways say the same.
 * A Unix socket's path is limited to about 100 bytes. A longer one is reached through the folder's
   file descriptor, which has a short name where the system offers one.
 """
@@ -20,16 +21,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from connector.control.operation import Report, run
+from connector.control.operation import MAX_ASKED_BYTES, Report, run, strictly
 from connector.store.home import Home
-from ledger.canonical import JSON, JSONObject, decode_object
+from ledger.canonical import JSON, JSONObject
 from ledger.errors import BylagError, ErrorKind
 
 if TYPE_CHECKING:  # loads grpc; the asking side needs none of it
     from connector.control.running import Running
 
 logger = logging.getLogger("bylag.control")
-MAX_LINE_BYTES: Final = 4 << 20
+LEFTOVER_SECONDS: Final = 2.0
 LONGEST_PATH: Final = 100
 
 
@@ -60,6 +61,13 @@ class Unforeseen(BylagError):
     default_next_step = "Look into the connector's log at this time, and report what it says."
 
 
+class LineTooLong(BylagError):
+    """A request or an answer is longer than a line on the control socket may be."""
+
+    code = "LINE_TOO_LONG"
+    default_next_step = "Ask for less at a time."
+
+
 class FromConnector(BylagError):
     """The connector that runs answered with an error."""
 
@@ -83,7 +91,7 @@ class ControlServer:
         with suppress(FileNotFoundError):
             home.control_socket.unlink()
         with _short(home.control_socket) as path:
-            self._server = await asyncio.start_unix_server(self._answer, path, limit=MAX_LINE_BYTES)
+            self._server = await asyncio.start_unix_server(self._answer, path, limit=MAX_ASKED_BYTES)
         home.control_socket.chmod(0o600)
 
     async def close(self, home: Home) -> None:
@@ -101,7 +109,7 @@ class ControlServer:
             tell({"progress": {"doing": doing, "done": done, "total": total}})
 
         try:
-            asked = decode_object(await reader.readline(), max_bytes=MAX_LINE_BYTES)
+            asked = strictly(await _line(reader))
             arguments = asked.get("arguments")
             name = asked.get("operation")
             result = await run(
@@ -129,13 +137,13 @@ async def ask(home: Home, name: str, arguments: JSONObject, report: Report) -> J
     """
     try:
         with _short(home.control_socket) as path:
-            reader, writer = await asyncio.open_unix_connection(path, limit=MAX_LINE_BYTES)
+            reader, writer = await asyncio.open_unix_connection(path, limit=MAX_ASKED_BYTES)
     except (FileNotFoundError, ConnectionError) as error:
         raise NotRunning("nobody answers on this home's control socket") from error
     try:
         writer.write(json.dumps({"operation": name, "arguments": arguments}).encode() + b"\n")
         await writer.drain()
-        while line := await reader.readline():
+        while line := await _line(reader):
             answer = json.loads(line)
             if "progress" in answer:
                 report(**answer["progress"])
@@ -149,6 +157,19 @@ async def ask(home: Home, name: str, arguments: JSONObject, report: Report) -> J
     finally:
         writer.close()
     raise ConnectorStopped("the connector stopped before it answered")
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """One line, or what there is before the end. Raises :class:`LineTooLong`."""
+    try:
+        return await reader.readline()
+    except ValueError as error:
+        # Whoever still sends would not hear the answer: the rest is read, and not kept.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEFTOVER_SECONDS):
+                while await reader.read(1 << 16):
+                    continue
+        raise LineTooLong(f"a line has more than {MAX_ASKED_BYTES} bytes") from error
 
 
 def error_to_json(error: BylagError) -> JSONObject:

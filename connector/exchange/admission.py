@@ -25,9 +25,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from connector.audit.scope import Counterpart, Scope
-from connector.exchange import counters, custody
+from connector.exchange import counters, custody, nonces
 from connector.exchange.channel import Signed
 from connector.exchange.conversation import Conversation, OutOfTurn, read_first
+from connector.exchange.floods import TooManyDenials
 from connector.exchange.ground import Asked, Denied, Ground, Ruling, Snapshot, Terms
 from connector.exchange.messages import (
     MAX_WINDOW_BYTES,
@@ -39,25 +40,19 @@ from connector.exchange.messages import (
     Request,
     Resume,
 )
-from connector.store.tables import ExchangeRow, NonceRow
+from connector.exchange.nonces import Replayed
+from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject, decode_object, encode
 from ledger.commitment import BadOpening, opens, read_opening
 from ledger.document import SignedDocument, from_json
-from ledger.errors import BylagError, ErrorKind
+from ledger.errors import BylagError
 from ledger.names import DatasetId, LeafHash, MessageHash, Milliseconds, ParticipantId
 
 LARGEST_SKEW_MS: Final = 5 * 60 * 1000
 LONGEST_DEADLINE_MS: Final = 10 * 60 * 1000
 OFFER_LASTS_MS: Final = 60 * 1000
-
-
-class Replayed(BylagError):
-    """A Request or Resume whose nonce was used before."""
-
-    code = "REPLAYED"
-    kind = ErrorKind.CONFLICT
-    default_next_step = "Make a new request; each has a nonce of its own."
+MAX_OPENING_BYTES: Final = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +71,8 @@ class Admitted:
     decision: LeafHash
     row: ExchangeRow
     offer: Signed
+    expires: Milliseconds
+    """When the Offer ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ async def admit(ground: Ground, peer: ParticipantId, first: Signed) -> Admitted 
     """Decide on the first message of a consumer's stream.
 
     Raises a :class:`~ledger.errors.BylagError` for what is not worth a record: a message that is not
-    the caller's, malformed, or a replay.
+    the caller's, malformed, or a replay; and for a denial that is one of too many.
     """
     envelope, body = read_first(ground, peer, first.document)
     if not isinstance(body, Request | Resume):
@@ -99,6 +96,7 @@ async def admit(ground: Ground, peer: ParticipantId, first: Signed) -> Admitted 
     terms = known if known is not None and known.consumer == peer and known.provider == ground.me else None
     conversation = _conversation(ground, peer, envelope, terms)
     try:
+        _check_opening(first)
         _check_time(ground, envelope, body.deadline)
         await ground.lists.compare(peer, envelope.list_number, envelope.list_hash)
         ground.standing.require_active(peer)
@@ -114,7 +112,14 @@ async def admit(ground: Ground, peer: ParticipantId, first: Signed) -> Admitted 
                 transaction, conversation, body.nonce, body.deadline, first, denied
             )
         )
+        if denial is None:
+            raise TooManyDenials(f"denied: {denied.reason}") from denied
         return Refused(denial, denied.reason)
+
+
+def _check_opening(first: Signed) -> None:
+    if len(encode(first.opening)) > MAX_OPENING_BYTES:
+        raise Denied("BAD_SELECTION", f"what opens a request has at most {MAX_OPENING_BYTES} bytes")
 
 
 def _conversation(
@@ -200,7 +205,18 @@ async def _admit_request(
 
     signed, decision, row = await ground.writer.write(record)
     return Admitted(
-        conversation, terms, request, selection, snapshot, asked, counts, ruling, decision, row, signed
+        conversation=conversation,
+        terms=terms,
+        request=request,
+        selection=selection,
+        snapshot=snapshot,
+        asked=asked,
+        counts=counts,
+        ruling=ruling,
+        decision=decision,
+        row=row,
+        offer=signed,
+        expires=offer.expires,
     )
 
 
@@ -213,6 +229,9 @@ async def _admit_resume(
         raise Denied("NO_SUCH_EXCHANGE")
     if row.state in ("COMPLETED", "TERMINATED"):
         raise Denied("EXCHANGE_ENDED")
+    if row.mode == "query":
+        # What is sent again counts once in the budget. Other questions would be other data.
+        raise Denied("NOT_RESUMABLE", "a query session is opened anew")
     if conversation.attempt <= row.attempt:
         raise OutOfTurn("each attempt has a higher number than the one before", field="attempt")
     _require_in_force(ground, terms)
@@ -264,7 +283,18 @@ async def _admit_resume(
 
     signed, decision, stored = await ground.writer.write(record)
     return Admitted(
-        conversation, terms, request, selection, snapshot, asked, counts, ruling, decision, stored, signed
+        conversation=conversation,
+        terms=terms,
+        request=request,
+        selection=selection,
+        snapshot=snapshot,
+        asked=asked,
+        counts=counts,
+        ruling=ruling,
+        decision=decision,
+        row=stored,
+        offer=signed,
+        expires=offer.expires,
     )
 
 
@@ -328,7 +358,7 @@ def decide(ground: Ground, terms: Terms, purpose: str) -> tuple[Asked, Mapping[s
     Raises :class:`DeniedByPolicy` unless ``allow`` is exactly true.
     """
     asked = ground.policy.ask(terms, purpose)
-    counts = counters.values(ground.database, terms.agreement) if asked.counters else {}
+    counts = counters.values(ground.database, terms.agreement, asked.counters)
     ruling = ground.policy.decide(asked, counts)
     if ruling.allow is not True:
         raise DeniedByPolicy(ruling)
@@ -361,7 +391,7 @@ def _guard(
     transaction: Transaction, ground: Ground, terms: Terms, peer: str, nonce: str, deadline: Milliseconds
 ) -> None:
     """Step 6: what must still be so in the transaction that records the grant."""
-    _spend_nonce(transaction, peer, nonce, deadline)
+    nonces.spend(transaction, peer, nonce, deadline, ground.ambient.now())
     require_grantable(transaction, ground, terms)
 
 
@@ -369,27 +399,37 @@ def require_grantable(transaction: Transaction, ground: Ground, terms: Terms) ->
     """The guards of every grant, in the transaction that records it. Raises ``Denied``.
 
     The consumer is in good standing under a list in force, the clock does not stand behind the last
-    record, the agreement is active in the store, and nothing bars it in memory.
+    record, the agreement is active in the store and its period not over, and nothing bars it in memory.
     """
     ground.standing.require_active(terms.consumer)
     if ground.recorder.clock_is_behind(transaction):
         raise Denied("CLOCK_BEHIND", "the clock stands behind the last record")
     require_active(transaction, terms.agreement)
+    if terms.until is not None and ground.ambient.now() >= terms.until:
+        raise Denied("AGREEMENT_ENDED")
     if (code := ground.bars.code(terms.agreement)) is not None:
         raise Denied(code)
 
 
+def require_open_offer(transaction: Transaction, ground: Ground, admitted: Admitted) -> None:
+    """The guards of an Accept: the Offer still stands, the agreement is active. Raises ``Denied``."""
+    if ground.ambient.now() >= admitted.expires:
+        raise Denied("OFFER_EXPIRED", "the Accept came after the Offer's end")
+    require_active(transaction, admitted.terms.agreement)
+
+
+def require_latest(transaction: Transaction, conversation: Conversation) -> None:
+    """A guard of each release: the consumer has not resumed elsewhere. Raises ``OutOfTurn``."""
+    query = "SELECT attempt FROM exchange WHERE id = ?"
+    if transaction.sqlite.execute(query, (conversation.exchange,)).fetchone() != (conversation.attempt,):
+        raise OutOfTurn("a later attempt of this exchange has begun", field="attempt")
+
+
 def require_active(transaction: Transaction, agreement: str) -> None:
     """A guard: the agreement is still active in the store. Raises ``Denied``."""
-    row = transaction.sqlite.execute("SELECT state FROM agreement WHERE id = ?", (agreement,)).fetchone()
+    row = transaction.first("SELECT state FROM agreement WHERE id = ?", agreement)
     if row is None or row[0] != "active":
         raise Denied("AGREEMENT_ENDED")
-
-
-def _spend_nonce(transaction: Transaction, peer: str, nonce: str, deadline: Milliseconds) -> None:
-    if transaction.session.get(NonceRow, (peer, nonce)) is not None:
-        raise Replayed("this nonce was used before", field="nonce")
-    transaction.session.add(NonceRow(peer=peer, nonce=nonce, deadline=deadline))
 
 
 def record_decision(
@@ -420,8 +460,12 @@ def _record_denial(
     deadline: Milliseconds,
     first: Signed,
     denied: Denied,
-) -> Signed:
-    _spend_nonce(transaction, conversation.peer, nonce, deadline)
+) -> Signed | None:
+    """The signed Denial, recorded; None when it was one of too many, and was only counted."""
+    ground = conversation.ground
+    if not ground.floods.lists(_counterpart(conversation), ground.ambient):
+        return None
+    nonces.spend(transaction, conversation.peer, nonce, deadline, ground.ambient.now())
     members: JSONObject = {"code": denied.reason}
     side: JSONObject = dict(_request_opening(first))
     if isinstance(denied, DeniedByPolicy):
@@ -437,8 +481,15 @@ def _record_denial(
     )
 
 
+def _counterpart(conversation: Conversation) -> Counterpart:
+    return Counterpart(conversation.peer, conversation.ground.standing.is_person(conversation.peer))
+
+
 def _request_opening(first: Signed) -> JSONObject:
-    return {"request_opening": first.opening} if first.opening else {}
+    """What opens the request, as far as it is worth keeping."""
+    if not first.opening or len(encode(first.opening)) > MAX_OPENING_BYTES:
+        return {}
+    return {"request_opening": first.opening}
 
 
 def _new_row(

@@ -54,4 +54,5 @@ class StoredAgreements:
             state=state,
             provider_log=document.provider.log.key if document.provider.log else None,
             consumer_log=document.consumer.log.key if document.consumer.log else None,
+            until=agreed.period.end,
         )

@@ -8,19 +8,19 @@ Rules that hold here (LEDGER.md section 3, "Query"):
   are taken inside the writer's transaction, so they follow the log's order; a question that is
   denied there is not part of D.
 * A window closes after 64 questions, 8 MiB or one second, whichever is first; it counts in the
-  budget from its first answer.
+  budget from its first answer until all of it is acknowledged.
+* What was recorded before the agreement was barred does not leave after it: the session ends.
 * The session's ruling is a lease: it is used while it holds, and decided anew when it does not.
 """
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
 
 from connector.exchange import counters, custody
-from connector.exchange.admission import Admitted, record_decision, require_active, require_grantable
+from connector.exchange.admission import Admitted, record_decision, require_grantable, require_open_offer
 from connector.exchange.budget import BudgetUsed, require_room
 from connector.exchange.channel import Answer, Channel, Heartbeat, Question, Signed, WindowOpen
 from connector.exchange.conversation import OutOfTurn, commit_members
@@ -28,9 +28,9 @@ from connector.exchange.digest import FrameKey, RunningDigest, after_answer, fre
 from connector.exchange.ground import Denied, Ground, Ruling
 from connector.exchange.messages import Accept, Ack, Commit
 from connector.exchange.provider import Interrupted
-from connector.store.tables import ExchangeRow, WindowRow
+from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
-from ledger.canonical import JSONObject, decode_object, encode
+from ledger.canonical import JSON, JSONObject, decode_object, encode
 from ledger.errors import BylagError, alone
 from ledger.names import LeafHash
 
@@ -54,16 +54,18 @@ class OpenWindow:
 
 
 @dataclass(frozen=True, slots=True)
-class _Closing:
-    window: OpenWindow
+class _Found:
+    """The rows that answer a question, and the ruling under which they were looked up."""
+
+    question: Question
+    selection: JSONObject
+    ruling: Ruling
+    rows: bytes
+    count: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Opening:
-    window: OpenWindow
-
-
-_Outgoing = tuple[Question, "Future[Answer]"] | _Closing | _Opening | None
+_Outgoing = WindowOpen | asyncio.Future[Signed] | tuple[Question, asyncio.Future[Answer]] | None
+"""What is sent next: at once, or when its record is durable."""
 
 
 class AnsweringSession:
@@ -94,8 +96,9 @@ class AnsweringSession:
         The consumer finishes after it acknowledged the last window; anything else leaves the
         exchange SUSPENDED and its open window in the budget.
         """
-        await self._take_accept()
+        error: BaseException | None = None
         try:
+            await self._take_accept()
             async with asyncio.TaskGroup() as tasks:
                 closing = tasks.create_task(self._close_by_the_clock())
                 sending = tasks.create_task(self._send_in_order())
@@ -105,12 +108,17 @@ class AnsweringSession:
                 await self._outgoing.put(None)
                 await sending
                 closing.cancel()
-        except BaseExceptionGroup as group:
-            raise alone(group) from None
+        except (BylagError, BaseExceptionGroup) as raised:
+            error = alone(raised) if isinstance(raised, BaseExceptionGroup) else raised
+            raise error from None
         finally:
-            await self._ground.writer.write(self._record_the_end)
+            await self._ground.writer.write(lambda transaction: self._record_the_end(transaction, error))
 
-    def _record_the_end(self, transaction: Transaction) -> None:
+    def _record_the_end(self, transaction: Transaction, error: BaseException | None) -> None:
+        if isinstance(error, Denied):
+            self._ground.recorder.record(
+                transaction, "denial", self._conversation.scope, members={"code": error.reason}
+            )
         row = transaction.session.get_one(ExchangeRow, self._row.id)
         row.state = "COMPLETED" if row.window == self._last_number else "SUSPENDED"
 
@@ -123,7 +131,7 @@ class AnsweringSession:
             raise OutOfTurn("an Offer is answered by an Accept of it", field="type")
 
         def record(transaction: Transaction) -> None:
-            require_active(transaction, self._terms.agreement)
+            require_open_offer(transaction, self._ground, self._admitted)
             row = transaction.session.get_one(ExchangeRow, self._row.id)
             custody.take_accept(transaction, self._conversation, row, message.document)
             row.state = "STARTED"
@@ -149,7 +157,7 @@ class AnsweringSession:
         window.asked += 1
         await self._outgoing.put((question, answer))
 
-    def _prepare(self, question: Question, window: OpenWindow) -> Future[Answer]:
+    def _prepare(self, question: Question, window: OpenWindow) -> asyncio.Future[Answer]:
         """Look the rows up, and submit the record that must be durable before they leave."""
         try:
             selection = _selection(question)
@@ -159,38 +167,37 @@ class AnsweringSession:
             )
         except BylagError as error:
             reason = error.reason if isinstance(error, Denied) else error.code
-            return self._ground.writer.submit(lambda transaction: self._deny(transaction, question, reason))
+            return self._ground.writer.begin(lambda transaction: self._deny(transaction, question, reason))
         window.size += len(rows)
-        return self._ground.writer.submit(
-            lambda transaction: self._release(transaction, question, window, ruling, rows, count)
-        )
+        found = _Found(question, selection, ruling, rows, count)
+        return self._ground.writer.begin(lambda transaction: self._release(transaction, window, found))
 
     def _rule(self) -> Ruling:
         """The ruling for one question: under a lease, or decided anew. Raises ``Denied``."""
         asked = self._admitted.asked
-        counts = counters.values(self._ground.database, self._terms.agreement) if asked.counters else {}
+        counts = counters.values(self._ground.database, self._terms.agreement, asked.counters)
         ruling = self._ground.policy.decide(asked, counts)
         if ruling.allow is not True:
             raise Denied(ruling.code)
         return ruling
 
-    def _release(
-        self,
-        transaction: Transaction,
-        question: Question,
-        window: OpenWindow,
-        ruling: Ruling,
-        rows: bytes,
-        count: int,
-    ) -> Answer:
+    def _release(self, transaction: Transaction, window: OpenWindow, found: _Found) -> Answer:
         """Guards, record, number and running digest, in the transaction that makes it durable."""
         require_grantable(transaction, self._ground, self._terms)
         if not window.places:
+            require_room(
+                transaction,
+                self._terms.agreement,
+                self._conversation.exchange,
+                window.number,
+                self._terms.windows,
+            )
             self._begin_window(transaction, window)
-        counters.reserve(transaction, self._terms.agreement, ruling.counters)
-        if ruling is not self._ruling:
-            self._decision = record_decision(transaction, self._conversation, self._terms, ruling)
-            self._ruling = ruling
+        counters.reserve(transaction, self._terms.agreement, found.ruling.counters)
+        if found.ruling is not self._ruling:
+            self._decision = record_decision(transaction, self._conversation, self._terms, found.ruling)
+            self._ruling = found.ruling
+        question, rows = found.question, found.rows
         before = window.digest if window.places else self._digest
         digest = after_answer(before, window.key, question.selection, rows)
         n = len(window.places) + 1
@@ -198,50 +205,48 @@ class AnsweringSession:
             transaction,
             "release",
             self._conversation.scope,
-            side_row={"question": decode_object(question.selection)},
+            side_row={"question": found.selection},
             members={
                 "window": window.number,
                 "query": n,
-                "rows": count,
+                "rows": found.count,
                 "bytes": len(rows),
                 "digest": digest.hex(),
                 "decision": self._decision.hex(),
             },
         )
         window.digest = self._digest = digest
-        window.places.append(custody.FramePlace(digest.hex(), count, len(rows), window.number))
+        window.places.append(custody.FramePlace(digest.hex(), found.count, len(rows), window.number))
         return Answer(question.id, window.number, n, digest, rows)
 
     def _begin_window(self, transaction: Transaction, window: OpenWindow) -> None:
-        require_room(
-            transaction,
-            self._terms.agreement,
-            self._conversation.exchange,
-            window.number,
-            self._terms.windows,
-        )
-        transaction.session.add(
-            WindowRow(
-                exchange=self._row.id,
-                attempt=self._conversation.attempt,
-                number=window.number,
-                agreement=self._terms.agreement,
-                state="open",
-                message="",
-                position=window.number,
-                layout=encode([]),
-                committed=self._ground.ambient.now(),
-            )
+        # Not through the session: sixty-four questions cost less than their window did.
+        transaction.sqlite.execute(
+            "INSERT INTO exchange_window"
+            " (exchange, attempt, number, agreement, state, message, position, layout, committed)"
+            " VALUES (?, ?, ?, ?, 'open', '', ?, ?, ?)",
+            (
+                *self._place(window),
+                self._terms.agreement,
+                window.number,
+                encode([]),
+                self._ground.ambient.now(),
+            ),
         )
 
+    def _place(self, window: OpenWindow) -> tuple[str, int, int]:
+        return self._row.id, self._conversation.attempt, window.number
+
     def _deny(self, transaction: Transaction, question: Question, code: str) -> Answer:
-        self._ground.recorder.record(
-            transaction,
-            "denial",
-            self._conversation.scope,
-            side_row={"question_id": question.id},
-            members={"code": code},
-        )
+        counterpart = self._conversation.scope.counterpart
+        if counterpart is None or self._ground.floods.lists(counterpart, self._ground.ambient):
+            self._ground.recorder.record(
+                transaction,
+                "denial",
+                self._conversation.scope,
+                side_row={"question_id": question.id},
+                members={"code": code},
+            )
         return Answer(question.id, 0, 0, b"", b"", code)
 
     async def _open_window(self) -> OpenWindow:
@@ -256,7 +261,7 @@ class AnsweringSession:
         )
         self._window = window
         self._unacknowledged += 1
-        await self._outgoing.put(_Opening(window))
+        await self._outgoing.put(WindowOpen(window.number, window.key))
         self._wake.set()
         return window
 
@@ -273,7 +278,7 @@ class AnsweringSession:
     async def _refuse_for_budget(self, message: object) -> None:
         if not isinstance(message, Question):
             raise OutOfTurn("this message has no place in a query session", field="body")
-        refused: Future[Answer] = self._ground.writer.submit(
+        refused = self._ground.writer.begin(
             lambda transaction: self._deny(transaction, message, BudgetUsed.code)
         )
         await self._outgoing.put((message, refused))
@@ -281,7 +286,8 @@ class AnsweringSession:
     async def _close_window(self) -> None:
         window, self._window = self._window, None
         if window is not None:
-            await self._outgoing.put(_Closing(window))
+            commit = self._ground.writer.begin(lambda transaction: self._commit(transaction, window))
+            await self._outgoing.put(commit)
 
     async def _close_by_the_clock(self) -> None:
         while True:
@@ -297,52 +303,58 @@ class AnsweringSession:
     async def _send_in_order(self) -> None:
         """Answers leave in the order of their records, each behind its window's key."""
         while (item := await self._outgoing.get()) is not None:
-            if isinstance(item, _Opening):
-                await self._channel.send(WindowOpen(item.window.number, item.window.key))
-            elif isinstance(item, _Closing):
-                await self._commit(item.window)
+            if isinstance(item, WindowOpen):
+                await self._channel.send(item)
+            elif isinstance(item, asyncio.Future):
+                await self._channel.send(await item)
             else:
-                await self._channel.send(await self._answered(*item))
+                answer = await self._answered(*item)
+                if not answer.denial:
+                    self._require_unbarred()
+                await self._channel.send(answer)
 
-    async def _answered(self, question: Question, answer: Future[Answer]) -> Answer:
+    def _require_unbarred(self) -> None:
+        """No await between this and the hand-over (LEDGER.md section 3, "Leaves")."""
+        if (code := self._ground.bars.code(self._terms.agreement)) is not None:
+            raise Denied(code)
+
+    async def _answered(self, question: Question, answer: asyncio.Future[Answer]) -> Answer:
         try:
-            return await asyncio.wrap_future(answer)
+            return await answer
         except (Denied, BudgetUsed) as error:
             code = error.reason if isinstance(error, Denied) else error.code
             return await self._ground.writer.write(
                 lambda transaction: self._deny(transaction, question, code)
             )
 
-    async def _commit(self, window: OpenWindow) -> None:
-        def record(transaction: Transaction) -> Signed:
-            if not window.places:
-                # Every question in it was denied: still a window, so that none is ever missing.
-                self._begin_window(transaction, window)
-                window.digest = self._committed
-            self._committed = window.digest
-            commit = Commit(
-                window=window.number,
-                key=key_digest(window.key),
-                digests=tuple(place.digest for place in window.places),
-                digest=window.digest.hex(),
-                rows=sum(place.rows for place in window.places),
-                bytes=sum(place.size for place in window.places),
-                labels=None,
-                position=window.number,
-            )
-            signed = self._conversation.say(transaction, commit, members=commit_members(commit))
-            stored = transaction.session.get_one(
-                WindowRow, (self._row.id, self._conversation.attempt, window.number)
-            )
-            stored.message = signed.document.digest
-            stored.layout = encode(
-                [[place.digest, place.rows, place.size, place.position] for place in window.places]
-            )
-            row = transaction.session.get_one(ExchangeRow, self._row.id)
-            row.sent, row.seen = self._conversation.sent, self._conversation.heard
-            return signed
-
-        await self._channel.send(await self._ground.writer.write(record))
+    def _commit(self, transaction: Transaction, window: OpenWindow) -> Signed:
+        if not window.places:
+            # Every question in it was denied: still a window, so that none is ever missing. It needs
+            # no room in the budget, because it exposes nothing.
+            self._begin_window(transaction, window)
+            window.digest = self._committed
+        self._committed = window.digest
+        commit = Commit(
+            window=window.number,
+            key=key_digest(window.key),
+            digests=tuple(place.digest for place in window.places),
+            digest=window.digest.hex(),
+            rows=sum(place.rows for place in window.places),
+            bytes=sum(place.size for place in window.places),
+            labels=None,
+            position=window.number,
+        )
+        signed = self._conversation.say(transaction, commit, members=commit_members(commit))
+        transaction.sqlite.execute(
+            "UPDATE exchange_window SET message = ?, layout = ?"
+            " WHERE exchange = ? AND attempt = ? AND number = ?",
+            (signed.document.digest, encode(_layout(window)), *self._place(window)),
+        )
+        transaction.sqlite.execute(
+            "UPDATE exchange SET sent = ?, seen = ? WHERE id = ?",
+            (self._conversation.sent, self._conversation.heard, self._row.id),
+        )
+        return signed
 
     async def _take_signed(self, message: Signed) -> None:
         body = self._conversation.hear(message)
@@ -356,10 +368,18 @@ class AnsweringSession:
             custody.take_ack(
                 transaction, self._conversation, row, message.document, ack, self._conversation.attempt
             )
-            self._row = custody.detached(transaction, row)
 
         await self._ground.writer.write(record)
         self._unacknowledged -= 1
+
+
+def _layout(window: OpenWindow) -> list[JSON]:
+    """How a window's answers are stored with it. Its position is passed with the last of them."""
+    last = len(window.places) - 1
+    return [
+        [place.digest, place.rows, place.size, window.number if at == last else window.number - 1]
+        for at, place in enumerate(window.places)
+    ]
 
 
 def _selection(question: Question) -> JSONObject:

@@ -5,7 +5,8 @@ Rules that hold here:
 * An answer's place in D is recomputed from question, answer and the window's key; one that does not
   fit ends the session before its rows are used.
 * An ``intake`` is durable here before the rows are handed out (group-committed with others).
-* A Commit is compared with the digests this side computed, then acknowledged.
+* A Commit is compared with the digests this side computed, then acknowledged; not before every
+  ``intake`` of its window is durable.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from ledger.errors import BylagError
 class _Window:
     key: FrameKey
     digests: list[str] = field(default_factory=list)
+    recorded: list[asyncio.Future[None]] = field(default_factory=list)
 
 
 class AskingSession:
@@ -116,7 +118,8 @@ class AskingSession:
         selection, rows = asked
         if answer.denial:
             del self._asked[answer.id]
-            rows.set_exception(Denied(answer.denial))
+            if not rows.done():  # whoever asked may have given up
+                rows.set_exception(Denied(answer.denial))
             self._settle()
             return
         window = self._windows.get(answer.window)
@@ -128,10 +131,11 @@ class AskingSession:
         del self._asked[answer.id]
         self._digest = digest
         window.digests.append(digest.hex())
-        recorded = self._ground.writer.submit(
+        recorded = self._ground.writer.begin(
             lambda transaction: self._intake(transaction, answer, selection, digest)
         )
-        asyncio.wrap_future(recorded).add_done_callback(lambda done: _hand_out(done, rows, answer.rows))
+        recorded.add_done_callback(lambda done: _hand_out(done, rows, answer.rows))
+        window.recorded.append(recorded)
 
     def _intake(
         self, transaction: Transaction, answer: Answer, selection: bytes, digest: RunningDigest
@@ -158,6 +162,7 @@ class AskingSession:
             raise OutOfTurn("this window was not opened", field="window")
         if list(body.digests) != window.digests:
             raise WrongBytes("the Commit is over other answers than were received")
+        await asyncio.gather(*window.recorded)
 
         def record(transaction: Transaction) -> Signed:
             signed = self._conversation.say(
@@ -166,13 +171,15 @@ class AskingSession:
                 answering=message.document,
                 members={**commit_members(body), "frame": len(body.digests)},
             )
-            row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
-            row.window, row.digest = body.window, body.digest
-            row.frames += len(body.digests)
-            row.rows += body.rows
-            row.size += body.bytes
-            row.last_ack = encode(signed.document.to_json())
-            row.sent, row.seen = self._conversation.sent, self._conversation.heard
+            transaction.sqlite.execute(
+                "UPDATE exchange SET window = ?, digest = ?, frames = frames + ?, rows = rows + ?,"
+                " size = size + ?, last_ack = ?, sent = ?, seen = ? WHERE id = ?",
+                (
+                    *(body.window, body.digest, len(body.digests), body.rows, body.bytes),
+                    encode(signed.document.to_json()),
+                    *(self._conversation.sent, self._conversation.heard, self._conversation.exchange),
+                ),
+            )
             return signed
 
         await self._channel.send(await self._ground.writer.write(record))

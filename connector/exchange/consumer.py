@@ -6,6 +6,8 @@ Rules that hold here (LEDGER.md section 3; the numbers are its steps):
 * 3. The Offer is compared with the agreement before it is accepted.
 * 5. An Ack is signed after its window's frames are synced and their digests equal the Commit's. A
   frame that is not what was committed to gets a signed Reject in the Ack's place, and ends the attempt.
+* Rows about people carry labels. The sets that Commit, Cut and End sign are computed from the rows; a
+  set that is another gets a Reject, and no Receipt.
 * 6. The Receipt says what this side stored; an End that says otherwise is refused.
 * Windows are acknowledged in order, while the next ones are already arriving.
 * A resume starts at the last durable Ack; whatever lies beyond it was discarded.
@@ -21,13 +23,15 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from connector.audit.scope import Scope
-from connector.exchange import custody
+from connector.exchange import custody, labels
 from connector.exchange.channel import Channel, Frame, Heartbeat, Signed
 from connector.exchange.conversation import Conversation, OutOfTurn, commit_members
 from connector.exchange.digest import FrameKey, RunningDigest, after_frame, key_digest
 from connector.exchange.ground import Denied, Ground, Terms
 from connector.exchange.inbox import Delivery, sync
+from connector.exchange.labels import people_member, root_of
 from connector.exchange.messages import (
+    MAX_FRAME_BYTES,
     Accept,
     Ack,
     Commit,
@@ -41,6 +45,7 @@ from connector.exchange.messages import (
     Resume,
 )
 from connector.exchange.provider import Interrupted
+from connector.exchange.received import Received
 from connector.exchange.sealing import counterlog, seal
 from connector.store import outbox
 from connector.store.tables import DeliveryRow, ExchangeRow
@@ -53,6 +58,7 @@ from ledger.errors import BylagError, ErrorKind
 from ledger.names import DatasetId, ExchangeId, MessageHash, Milliseconds
 
 DEADLINE_MS: Final = 60_000
+OTHER_LABELS: Final = "OTHER_LABELS"
 Progress = Callable[[int, int], None]
 """Called after each acknowledged window with the rows and bytes received so far."""
 
@@ -110,7 +116,12 @@ class ConsumerExchange:
         )
         self._digest = RunningDigest(b"")
         self._windows = 0
+        self._key = FrameKey(b"")
+        """The key of the window that is coming, or came last."""
+        self._labels = Received()
         self._acking: asyncio.Task[None] | None = None
+        """The last of :attr:`_unsigned`, each of which waits for the one before."""
+        self._unsigned: set[asyncio.Task[None]] = set()
 
     async def fetch(self, wish: Wish) -> ExchangeRow:
         """Ask for ``wish`` and receive all of it. Returns the exchange as it stands, COMPLETED.
@@ -118,9 +129,10 @@ class ConsumerExchange:
         Raises :class:`~connector.exchange.ground.Denied` with the provider's code, or another
         :class:`~ledger.errors.BylagError`; what was acknowledged by then is kept for a resume.
         """
-        request = await self._ground.writer.write(lambda transaction: self._request(transaction, wish))
-        await self._channel.send(request)
-        return await self._receive(request.document, wish.version)
+        with self._ground.attempts.alone(self._exchange):
+            request = await self._ground.writer.write(lambda transaction: self._request(transaction, wish))
+            await self._channel.send(request)
+            return await self._receive(request.document, wish.version)
 
     async def open_session(self, wish: Wish) -> tuple[Conversation, RunningDigest]:
         """Ask for a query session and accept it: the conversation to go on with, and D_0."""
@@ -135,11 +147,12 @@ class ConsumerExchange:
         Where that stands is read in the transaction that signs the Resume: an Ack of the attempt
         before may have become durable after that attempt was given up.
         """
-        resume, row = await self._ground.writer.write(self._resume)
-        await asyncio.to_thread(self._delivery.discard_after, row.window)
-        self._windows = row.window
-        await self._channel.send(resume)
-        return await self._receive(resume.document, row.dataset_version)
+        with self._ground.attempts.alone(self._exchange):
+            resume, row = await self._ground.writer.write(self._resume)
+            await asyncio.to_thread(self._delivery.discard_after, row.window)
+            self._windows = row.window
+            await self._channel.send(resume)
+            return await self._receive(resume.document, row.dataset_version)
 
     async def _receive(self, asked: SignedDocument, version: str | None) -> ExchangeRow:
         try:
@@ -147,12 +160,19 @@ class ConsumerExchange:
             await self._take_windows()
             return self._stored()
         except BylagError:
+            await self._stop_acknowledging()
             await self._suspend()
             raise
         finally:
-            if self._acking is not None:
-                self._acking.cancel()
+            await self._stop_acknowledging()
             self._delivery.abandon()
+
+    async def _stop_acknowledging(self) -> None:
+        """Give up the Acks that are not signed yet, all of them: the next attempt begins without them."""
+        tasks = {*self._unsigned, *([] if self._acking is None else [self._acking])}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _request(self, transaction: Transaction, wish: Wish) -> Signed:
         """Step 1."""
@@ -249,6 +269,7 @@ class ConsumerExchange:
         if not isinstance(body, Offer) or body.request != asked.digest:
             raise OutOfTurn("a Request is answered by an Offer or a Denial of it", field="request")
         schema = self._check_offer(body, message, version)
+        self._labels = await asyncio.to_thread(self._begin_labels, body, schema)
 
         def record(transaction: Transaction) -> Signed:
             row = transaction.session.get_one(ExchangeRow, self._exchange)
@@ -283,6 +304,15 @@ class ConsumerExchange:
             return signed
 
         await self._channel.send(await self._ground.writer.write(record))
+
+    def _begin_labels(self, offer: Offer, schema: JSONObject) -> Received:
+        """The exchange's labels so far, if the Offer promises any."""
+        if schema.get("labels") is None:
+            return Received()
+        row = self._stored()
+        with self._ground.database.read_sqlite() as connection:
+            known = labels.acknowledged_labels(connection, self._exchange)
+        return Received(offer.media_type, known, header=row.position == 0)
 
     def _check_offer(self, offer: Offer, message: Signed, version: str | None) -> JSONObject:
         schema = message.opening.get("schema")
@@ -340,16 +370,23 @@ class ConsumerExchange:
             if not isinstance(frame, Frame):
                 raise OutOfTurn("a window's frames come without anything between", field="frame")
             size += len(frame.data)
+            if len(frame.data) > MAX_FRAME_BYTES or size > commit.bytes:
+                await self._reject(message, commit, number, "OTHER_LENGTH")
             digest = await asyncio.to_thread(self._store, key, frame.data)
+            await self._labels.frame(frame.data)
             if digest.hex() != expected:
                 await self._reject(message, commit, number, "OTHER_BYTES")
         if size != commit.bytes or self._digest.hex() != commit.digest:
             await self._reject(message, commit, max(len(commit.digests), 1), "OTHER_LENGTH")
+        if not await self._labels.agrees(commit, key):
+            await self._reject(message, commit, max(len(commit.digests), 1), OTHER_LABELS)
         self._windows = commit.window
         before, part = self._acking, self._delivery.finish()
         if before is not None and before.done():
             before.result()
         self._acking = asyncio.create_task(self._acknowledge(before, part, message, commit))
+        self._unsigned.add(self._acking)
+        self._acking.add_done_callback(self._unsigned.discard)
 
     def _window_key(self, message: Signed, commit: Commit) -> FrameKey:
         key = message.opening.get("key")
@@ -360,6 +397,7 @@ class ConsumerExchange:
         frame_key = FrameKey(bytes.fromhex(key))
         if key_digest(frame_key) != commit.key:
             raise OutOfTurn("the key beside the Commit is not the one it names", field="key")
+        self._key = frame_key
         return frame_key
 
     def _store(self, key: FrameKey, data: bytes) -> RunningDigest:
@@ -380,6 +418,7 @@ class ConsumerExchange:
                 transaction, message.document, commit, frames, commit.digest, commit.rows, commit.bytes
             )
         )
+        self._labels.settle(commit.window)
         self._progress(rows, size)
         await self._channel.send(ack)
 
@@ -393,12 +432,14 @@ class ConsumerExchange:
         rows: int,
         size: int,
     ) -> tuple[Signed, int, int]:
+        people = self._labels.sign(transaction, self._place, labels.WINDOW, commit.window)
         signed = self._conversation.say(
             transaction,
             Ack(window=commit.window, frame=frames, digest=digest),
             answering=heard,
             members={
                 **commit_members(commit),
+                **people,
                 "frame": frames,
                 "digest": digest,
                 "rows": rows,
@@ -418,16 +459,23 @@ class ConsumerExchange:
 
     async def _reject(self, message: Signed, commit: Commit, frame: int, code: str) -> None:
         """In place of an Ack: signed, recorded, sent; then the attempt is over."""
-        await self._wait_for_acks()
         expected = commit.digests[frame - 1] if commit.digests else commit.digest
-        reject = Reject(window=commit.window, frame=frame, expected=expected, code=code)
+        await self._say_reject(message, Reject(commit.window, frame, expected, code))
+
+    async def _say_reject(self, message: Signed, reject: Reject) -> None:
+        await self._wait_for_acks()
 
         def record(transaction: Transaction) -> Signed:
             signed = self._conversation.say(
                 transaction,
                 reject,
                 answering=message.document,
-                members={"window": commit.window, "frame": frame, "code": code, "digest": expected},
+                members={
+                    "window": reject.window,
+                    "frame": reject.frame,
+                    "code": reject.code,
+                    "digest": reject.expected,
+                },
             )
             # The stream ends with it, and may end before it: the outbox gets it through.
             now = self._ground.ambient.now()
@@ -435,7 +483,7 @@ class ConsumerExchange:
             return signed
 
         await self._channel.send(await self._ground.writer.write(record))
-        raise WrongBytes(f"frame {frame} of window {commit.window} is not what was committed to")
+        raise WrongBytes(f"frame {reject.frame} of window {reject.window} is not what was committed to")
 
     async def _take_cut_in_window(self, message: Signed, stored: int) -> None:
         body = self._conversation.hear(message)
@@ -446,6 +494,10 @@ class ConsumerExchange:
         part = self._delivery.finish()
         await asyncio.to_thread(sync, part)
         await self._wait_for_acks()
+        if not await self._labels.agrees(body, self._key):
+            await self._say_reject(
+                message, Reject(body.window, max(body.frame, 1), body.digest, OTHER_LABELS)
+            )
         await self._sign_for_cut(message, body)
 
     async def _take_cut(self, message: Signed, cut: Cut) -> None:
@@ -453,10 +505,15 @@ class ConsumerExchange:
         await self._wait_for_acks()
         if (cut.window, cut.digest) != (self._windows, self._digest.hex()):
             raise OutOfTurn("the Cut is at another place than the last window received", field="window")
+        if not self._labels.is_last(cut):
+            await self._say_reject(message, Reject(cut.window, max(cut.frame, 1), cut.digest, OTHER_LABELS))
         await self._sign_for_cut(message, cut)
 
     async def _sign_for_cut(self, message: Signed, cut: Cut) -> None:
         """The Ack of a Cut names the last frame stored, at the Cut's."""
+        everything = await self._labels.everything(cut.window)
+        if cut.labels != root_of(everything):
+            await self._say_reject(message, Reject(cut.window, max(cut.frame, 1), cut.digest, OTHER_LABELS))
 
         def record(transaction: Transaction) -> Signed:
             signed = self._conversation.say(
@@ -470,9 +527,13 @@ class ConsumerExchange:
                     "digest": cut.digest,
                     "rows": cut.rows,
                     "bytes": cut.bytes,
+                    "labels": cut.labels,
                     "code": cut.code,
+                    **people_member(everything),
                 },
             )
+            self._labels.sign(transaction, self._place, labels.CUT, cut.window)
+            labels.store(transaction, self._place, labels.ALL, everything)
             row = transaction.session.get_one(ExchangeRow, self._exchange)
             if cut.window > row.window:  # otherwise all of it was acknowledged before
                 row.window, row.position, row.digest = cut.window, cut.position, cut.digest
@@ -490,14 +551,19 @@ class ConsumerExchange:
         """Step 6."""
         await self._wait_for_acks()
         row = self._stored()
-        receipt = Receipt(row.window, row.rows, row.size, row.digest, None)
+        everything = await self._labels.everything(row.window)
+        receipt = Receipt(row.window, row.rows, row.size, row.digest, root_of(everything))
         if end.members() != receipt.members():
             raise OutOfTurn("the End's totals are not what was acknowledged", field="digest")
 
         def record(transaction: Transaction) -> Signed:
             signed = self._conversation.say(
-                transaction, receipt, answering=message.document, members=receipt.members()
+                transaction,
+                receipt,
+                answering=message.document,
+                members={**receipt.members(), **people_member(everything)},
             )
+            labels.store(transaction, self._place, labels.ALL, everything)
             stored = transaction.session.get_one(ExchangeRow, self._exchange)
             stored.state = "COMPLETED"
             self._remember(stored)
@@ -514,6 +580,10 @@ class ConsumerExchange:
         )
         if theirs is not None and self._terms.consumer_log is not None:
             await seal(self._ground, self._channel, self._conversation, theirs)
+
+    @property
+    def _place(self) -> tuple[str, int]:
+        return self._exchange, self._conversation.attempt
 
     async def _wait_for_acks(self) -> None:
         if self._acking is not None:

@@ -12,6 +12,7 @@ Rules that hold here (LEDGER.md section 3, "Order"):
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
 from connector.audit.scope import Scope
@@ -96,12 +97,13 @@ class Conversation:
         opening: JSONObject | None = None,
         side: JSONObject | None = None,
         members: JSONObject | None = None,
+        people: Mapping[str, JSONObject] | None = None,
     ) -> Signed:
         """Sign ``body`` and record it, in the writer's transaction.
 
         ``leaf`` is the record's type where it differs from the message's. ``answering`` is the
         counterpart's message that the same record holds. ``opening`` travels beside the message;
-        ``side`` goes to the record's side row with it.
+        ``side`` goes to the record's side row with it, ``people`` to side rows of their own.
         """
         recorder = self.ground.recorder
         envelope = self._envelope(recorder.next_record(transaction, self.scope))
@@ -114,6 +116,7 @@ class Conversation:
             heard=answering,
             side_row={**(opening or {}), **(side or {})},
             members=members,
+            people=people,
         )
         self.sent = document.digest
         self._said.append(document.digest)

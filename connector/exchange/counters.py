@@ -7,6 +7,7 @@ records the grant, so it holds across restarts and cannot be passed by requests 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 
 from connector.exchange.ground import Denied
 from connector.store.database import Database
@@ -14,10 +15,18 @@ from connector.store.writer import Transaction
 from ledger.names import AgreementId
 
 
-def values(database: Database, agreement: AgreementId) -> dict[str, int]:
-    """What has been granted so far, by counter."""
+def values(database: Database, agreement: AgreementId, names: Iterable[str]) -> dict[str, int]:
+    """What has been granted so far, by each of the counters ``names``.
+
+    Here no row means that nothing was granted: a counter begins with its first grant. What is missing
+    from the answer is no number, and whoever decides must not take it for one.
+    """
+    wanted = tuple(names)
+    if not wanted:
+        return {}
     with database.read_sqlite() as connection:
-        return _read(connection, agreement)
+        granted = _read(connection, agreement)
+    return {name: granted.get(name, 0) for name in wanted}
 
 
 def _read(connection: sqlite3.Connection, agreement: AgreementId) -> dict[str, int]:

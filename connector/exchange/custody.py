@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.exchange import budget
+from connector.exchange import budget, labels
 from connector.exchange.conversation import Conversation
 from connector.exchange.messages import Accept, Ack, Envelope, Reject
 from connector.exchange.windows import Window
@@ -107,6 +107,7 @@ def take_ack(
             "bytes": sum(frame.size for frame in passed),
         },
     )
+    labels.acknowledge(transaction, row.id, attempt, row.window + 1, ack.window)
     row.window = ack.window
     row.position = reached.position
     row.digest = ack.digest

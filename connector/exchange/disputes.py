@@ -9,6 +9,7 @@ a restart is disputed after it.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final
 
 from sqlmodel import select
@@ -17,7 +18,10 @@ from connector.audit.scope import Scope
 from connector.exchange.ground import Ground
 from connector.store.tables import ExchangeRow, WindowRow
 from connector.store.writer import Transaction
+from ledger.errors import BylagError
 from ledger.names import AgreementId, ExchangeId, ParticipantId
+
+logger = logging.getLogger("bylag.disputes")
 
 SWEEP_SECONDS: Final = 1.0
 
@@ -29,9 +33,12 @@ class Disputes:
         self._ground = ground
 
     async def run(self) -> None:
-        """Sweep until cancelled."""
+        """Sweep until cancelled; what cannot be written now is swept later."""
         while True:
-            await self.sweep()
+            try:
+                await self.sweep()
+            except BylagError as error:
+                logger.warning("no dispute could be recorded", extra={"reason": error.code})
             await asyncio.sleep(SWEEP_SECONDS)
 
     async def sweep(self) -> int:

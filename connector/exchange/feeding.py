@@ -18,17 +18,17 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from connector.exchange import custody
+from connector.exchange import custody, labels
 from connector.exchange.admission import Admitted
 from connector.exchange.budget import BudgetUsed
 from connector.exchange.channel import Channel, Signed
 from connector.exchange.conversation import OutOfTurn
-from connector.exchange.custody import WrongAck
 from connector.exchange.digest import RunningDigest
 from connector.exchange.gathering import Gathering
 from connector.exchange.ground import Denied, Ground
 from connector.exchange.growth import Follower
-from connector.exchange.messages import Ack, Body, Cut, End, Receipt
+from connector.exchange.labels import people_member
+from connector.exchange.messages import Body, End, Receipt
 from connector.exchange.provider import ROOM_SECONDS, Interrupted, ProviderExchange
 from connector.exchange.windows import Window, WindowMaker
 from connector.store.tables import ExchangeRow
@@ -45,11 +45,6 @@ class FeedingSubscription(ProviderExchange):
         self._follower = Follower()
         self._made = RunningDigest(b"")
         """D after the last window that was made."""
-        self._last: Window | None = None
-        """The last window that was sent in this attempt."""
-        self._cut_is_whole = False
-        """Whether the Cut stands behind a whole window, which has an Ack of its own."""
-        self._cut_is_answered = False
         self._end_heard: End | None = None
 
     async def _send_windows(self) -> None:
@@ -100,6 +95,7 @@ class FeedingSubscription(ProviderExchange):
                 mask=admitted.ruling.mask,
                 row_filter=admitted.ruling.row_filter,
                 until=until,
+                labels=self._labels,
             )
             gathering.take(pieces, until, self._ground.ambient.monotonic())
         return grows
@@ -122,6 +118,7 @@ class FeedingSubscription(ProviderExchange):
             number=self._last_window,
             position=self._last.position if self._last is not None else self._row.position,
             ambient=self._ground.ambient,
+            labels=self._labels,
         )
         window = maker.next()
         if window is None:
@@ -133,7 +130,7 @@ class FeedingSubscription(ProviderExchange):
         while not self._follower.is_ending:
             self._follower.woken.clear()
             with suppress(BudgetUsed):
-                return await self._ground.writer.write(lambda transaction: self._commit(transaction, window))
+                return await self._commit_now(window)
             left = (self._admitted.request.deadline - self._ground.ambient.now()) / 1000 if opening else None
             if left is not None and left <= 0:
                 raise Interrupted("the budget had no room for the first window by the request's deadline")
@@ -159,26 +156,6 @@ class FeedingSubscription(ProviderExchange):
             raise Denied("DECISION_CHANGED")
         return super()._decision_now(transaction)
 
-    async def _cut_after(self, window: Window, code: str) -> None:
-        """End the attempt behind a window that was sent whole."""
-
-        def record(transaction: Transaction) -> Signed:
-            cut = Cut(
-                window=window.number,
-                frame=len(window.frames),
-                digest=window.digest.hex(),
-                rows=window.rows,
-                bytes=window.size,
-                window_labels=window.labels,
-                labels=None,
-                position=window.position,
-                code=code,
-            )
-            return self._record_cut(transaction, cut)
-
-        self._was_cut = self._cut_is_whole = True
-        await self._channel.send(await self._ground.writer.write(record))
-
     async def _hear(self) -> None:
         """Acks, and the consumer's End; then what closes the subscription from this side."""
         while not self._is_settled():
@@ -187,50 +164,19 @@ class FeedingSubscription(ProviderExchange):
                 await self._take(message)
         if self._was_cut:
             return
+        self._all = await asyncio.to_thread(self._everything)
         if self._end_heard == End(*self._totals()):
             await self._answer_end()
         else:
             await self._end()
 
-    def _is_settled(self) -> bool:
-        if not self._sent_all.is_set():
-            return False
-        return self._cut_is_answered if self._was_cut else self._row.window == self._last_window
-
     async def _take_heard(self, message: Signed, body: Body) -> bool:
         if isinstance(body, End):
             await self._take_end(message, body)
             return False
-        if isinstance(body, Ack) and body.window <= self._row.window:
-            await self._take_answer_to_cut(message, body)
-            return True
         is_last = await super()._take_heard(message, body)
-        self._cut_is_answered = self._was_cut and is_last and not self._cut_is_whole
         self._follower.wake()
         return is_last
-
-    async def _take_answer_to_cut(self, message: Signed, ack: Ack) -> None:
-        """The Ack of a Cut behind a whole window: it says again where custody stands, and moves nothing."""
-        if not self._cut_is_whole or ack.digest != self._row.digest:
-            raise WrongAck("this window was acknowledged before", field="window")
-
-        def record(transaction: Transaction) -> None:
-            self._ground.recorder.record(
-                transaction,
-                "ack",
-                self._conversation.scope,
-                heard=message.document,
-                members={
-                    "window": ack.window,
-                    "frame": ack.frame,
-                    "digest": ack.digest,
-                    "rows": 0,
-                    "bytes": 0,
-                },
-            )
-
-        await self._ground.writer.write(record)
-        self._cut_is_answered = True
 
     async def _take_end(self, message: Signed, end: End) -> None:
         """The consumer wants no more: record that, and send nothing new."""
@@ -255,7 +201,10 @@ class FeedingSubscription(ProviderExchange):
 
         def record(transaction: Transaction) -> Signed:
             receipt = Receipt(*self._totals())
-            signed = self._conversation.say(transaction, receipt, members=receipt.members())
+            signed = self._conversation.say(
+                transaction, receipt, members={**receipt.members(), **people_member(self._all)}
+            )
+            labels.store(transaction, self._place, labels.ALL, self._all)
             row = transaction.session.get_one(ExchangeRow, self._row.id)
             row.state = "COMPLETED"
             self._remember_sent(transaction)

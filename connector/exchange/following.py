@@ -25,6 +25,7 @@ from connector.exchange.conversation import OutOfTurn
 from connector.exchange.ground import Ground, Terms
 from connector.exchange.growth import Follower
 from connector.exchange.inbox import Delivery
+from connector.exchange.labels import people_member, root_of
 from connector.exchange.messages import Commit, Cut, End, Receipt
 from connector.exchange.provider import Interrupted
 from connector.store.tables import DeliveryRow, ExchangeRow
@@ -146,11 +147,15 @@ class FollowingSubscription(ConsumerExchange):
     async def _say_end(self, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await before
+        reached = self._stored().window
+        everything = await self._labels.everything(reached)
 
         def record(transaction: Transaction) -> Signed:
             row = transaction.session.get_one(ExchangeRow, self._exchange)
-            end = End(row.window, row.rows, row.size, row.digest, None)
-            signed = self._conversation.say(transaction, end, members=end.members())
+            end = End(row.window, row.rows, row.size, row.digest, root_of(everything))
+            signed = self._conversation.say(
+                transaction, end, members={**end.members(), **people_member(everything)}
+            )
             self._remember(row)
             self._end_said = end
             return signed

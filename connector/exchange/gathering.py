@@ -26,10 +26,16 @@ class Joined:
     size: int
     rows: int
     position: int
+    people: list[str] | None = field(repr=False)
 
     @property
     def data(self) -> bytes:
         return b"".join(self.parts)
+
+    @property
+    def subjects(self) -> list[str] | None:
+        """Whom the rows are about."""
+        return self.people
 
     def join(self, piece: Piece) -> None:
         """Put a piece behind."""
@@ -37,6 +43,8 @@ class Joined:
         self.size += len(piece.data)
         self.rows += piece.rows
         self.position = piece.position
+        if self.people is not None:
+            self.people.extend(piece.subjects or ())
 
 
 class Gathering:
@@ -74,5 +82,6 @@ class Gathering:
         if last is not None and last.size + len(piece.data) <= MAX_FRAME_BYTES:
             last.join(piece)
         else:
-            self.frames.append(Joined([piece.data], len(piece.data), piece.rows, piece.position))
+            people = None if piece.subjects is None else list(piece.subjects)
+            self.frames.append(Joined([piece.data], len(piece.data), piece.rows, piece.position, people))
         self.next = piece.position

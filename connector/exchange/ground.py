@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from connector.audit.notary import Notary
+from connector.audit.people import People
 from connector.audit.recorder import Recorder
 from connector.audit.scope import Counterpart
+from connector.exchange.attempts import Attempts
+from connector.exchange.floods import Floods
 from connector.exchange.growth import Growth
 from connector.exchange.windows import Piece
+from connector.source.view import Labels
 from connector.store.database import Database
 from connector.store.writer import Writer
 from ledger.ambient import Ambient
@@ -72,6 +76,8 @@ class Terms:
     provider_log: str | None = None
     """The provider's log, as a C2SP verifier key; None for a person."""
     consumer_log: str | None = None
+    until: Milliseconds | None = None
+    """When the agreement's period ends; None: when it is terminated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +146,10 @@ class Snapshot(Protocol):
     @property
     def digest(self) -> str: ...
 
+    @property
+    def labelled(self) -> bool:
+        """Whether its rows are about people, and leave with a label each."""
+
     def end(self) -> int:
         """The position after everything that is there now. Blocks."""
 
@@ -167,8 +177,12 @@ class Snapshot(Protocol):
         mask: tuple[str, ...],
         row_filter: JSONObject | None,
         until: int | None = None,
+        labels: Labels | None = None,
     ) -> Iterator[Piece]:
-        """Pieces from ``position`` up to ``until``; what cannot be released is :class:`Denied` at once."""
+        """Pieces from ``position`` up to ``until``; what cannot be released is :class:`Denied` at once.
+
+        ``labels`` gives rows about people their labels. A result without any row has no piece there.
+        """
 
     def lookup(
         self, selection: JSONObject, *, mask: tuple[str, ...], row_filter: JSONObject | None
@@ -199,48 +213,63 @@ class Lists(Protocol):
         """
 
 
+class Barred(asyncio.Event):
+    """Whether an agreement is barred: set at once, in whatever thread that was; whoever waits is woken."""
+
+    def __init__(self, code: Callable[[], str | None]) -> None:
+        super().__init__()
+        self._code = code
+        self._loop = asyncio.get_running_loop()
+
+    def is_set(self) -> bool:
+        return self._code() is not None
+
+    def wake(self) -> None:
+        """Wake who waits, on their own loop: a bar may be set on the writer's thread."""
+        with suppress(RuntimeError):  # that loop has ended
+            self._loop.call_soon_threadsafe(self.set)
+
+
 class Bars:
     """Agreements that must release nothing more, in memory, from the moment that was received.
 
     A bar is set before the record of what set it is durable and is never lifted while the process
-    runs; after a restart the agreement's stored state says the same.
+    runs; after a restart the agreement's stored state says the same. It may be set on any thread.
     """
 
     def __init__(self) -> None:
         self._everything: str | None = None
         self._codes: dict[str, str] = {}
-        self._watchers: dict[str, set[asyncio.Event]] = {}
+        self._watchers: dict[Barred, str] = {}
 
     def bar(self, agreement: str, code: str) -> None:
         """Stop every release under ``agreement`` now."""
         self._codes.setdefault(agreement, code)
-        for event in self._watchers.get(agreement, ()):
-            event.set()
+        for watcher, watched in tuple(self._watchers.items()):
+            if watched == agreement:
+                watcher.wake()
 
     def stop(self, code: str) -> None:
         """Stop every release under every agreement now: something is wrong with this side itself."""
         self._everything = code
-        for events in self._watchers.values():
-            for event in events:
-                event.set()
+        for watcher in tuple(self._watchers):
+            watcher.wake()
 
     def code(self, agreement: str) -> str | None:
         """Why nothing may leave under ``agreement``, or None."""
         return self._everything or self._codes.get(agreement)
 
     @contextmanager
-    def watch(self, agreement: str) -> Iterator[asyncio.Event]:
+    def watch(self, agreement: str) -> Iterator[Barred]:
         """An event that is set when the agreement is barred."""
-        event = asyncio.Event()
-        if self.code(agreement) is not None:
-            event.set()
-        self._watchers.setdefault(agreement, set()).add(event)
+        watcher = Barred(lambda: self.code(agreement))
+        self._watchers[watcher] = agreement
+        if watcher.is_set():
+            watcher.set()
         try:
-            yield event
+            yield watcher
         finally:
-            self._watchers[agreement].discard(event)
-            if not self._watchers[agreement]:
-                del self._watchers[agreement]
+            del self._watchers[watcher]
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,8 +289,11 @@ class Ground:
     shelf: Shelf
     notary: Notary
     lists: Lists
+    people: People
     bars: Bars = field(default_factory=Bars)
     growth: Growth = field(default_factory=Growth)
+    attempts: Attempts = field(default_factory=Attempts)
+    floods: Floods = field(default_factory=Floods)
 
     def counterpart(self, terms: Terms, peer: ParticipantId) -> Counterpart:
         """The other party of an agreement, as records name it."""

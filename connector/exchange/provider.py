@@ -4,11 +4,13 @@ Rules that hold here (LEDGER.md section 3; the numbers are its steps):
 
 * 2–3. An Offer is answered by an Accept before anything is read from the source.
 * 4. A window's Commit is durable, with its guards checked in that transaction, before the Commit or
-  any of its frames is handed to the transport. The next window is made meanwhile.
+  any of its frames is handed to the transport. The next window is made meanwhile. A guard that fails
+  is a denial, and recorded; so is an Accept that came too late.
 * 5. At most W windows wait for a signature; one that waits too long is disputed (``disputes``).
 * 6. End comes after the last Ack and says exactly what was acknowledged; the Receipt ends it.
 * Between the check that nothing bars the agreement and the hand-over of a frame there is no await;
-  one frame at a time is handed over. A bar cuts the window at the frame last taken.
+  one frame at a time is handed over. A bar cuts the window at the frame last taken, or behind the
+  last window where it comes between two.
 """
 
 from __future__ import annotations
@@ -18,18 +20,26 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from connector.exchange import custody
-from connector.exchange.admission import Admitted, record_decision, require_active, require_grantable
+from connector.exchange import custody, labels
+from connector.exchange.admission import (
+    Admitted,
+    record_decision,
+    require_grantable,
+    require_latest,
+    require_open_offer,
+)
 from connector.exchange.budget import BudgetUsed, require_room
 from connector.exchange.channel import Channel, Frame, Heartbeat, Message, Signed
 from connector.exchange.conversation import OutOfTurn, commit_members
 from connector.exchange.digest import RunningDigest, key_digest
 from connector.exchange.ground import Denied, Ground
+from connector.exchange.labels import AllLabels, Released, WindowLabels, people_member, root_of
 from connector.exchange.messages import Accept, Ack, Body, Commit, Cut, End, Receipt, Reject
 from connector.exchange.sealing import counterlog, seal
 from connector.exchange.windows import Piece, Window, WindowMaker
 from connector.store.tables import ExchangeRow, WindowRow
 from connector.store.writer import Transaction
+from ledger.canonical import JSONObject
 from ledger.errors import BylagError, ErrorKind, alone
 from ledger.names import LeafHash
 
@@ -62,22 +72,31 @@ class ProviderExchange:
         self._settled = asyncio.Event()
         self._sent_all = asyncio.Event()
         self._was_cut = False
+        self._cut_is_whole = False
+        """Whether the Cut stands behind a whole window, which has an Ack of its own."""
+        self._cut_is_answered = False
+        self._last: Window | None = None
+        """The last window that was sent in this attempt."""
         self._last_window = self._row.window
+        self._labels: Released | None = None
+        self._all: AllLabels | None = None
 
     async def run(self) -> None:
         """From the Accept to the Receipt. Raises a :class:`~ledger.errors.BylagError`.
 
         Whatever ends it early leaves the exchange SUSPENDED, to be resumed.
         """
-        await self._take_accept()
         try:
+            await self._take_accept()
+            self._labels = await asyncio.to_thread(self._begin_labels)
             async with asyncio.TaskGroup() as tasks:
                 hearing = tasks.create_task(self._hear())
                 await self._send_windows()
                 await hearing
-        except BaseExceptionGroup as group:
-            await self._suspend()
-            raise alone(group) from None
+        except (BylagError, BaseExceptionGroup) as raised:
+            error = alone(raised) if isinstance(raised, BaseExceptionGroup) else raised
+            await self._suspend(error)
+            raise error from None
 
     async def _take_accept(self) -> None:
         message = await self._next_signed()
@@ -86,13 +105,21 @@ class ProviderExchange:
             raise OutOfTurn("an Offer is answered by an Accept of it", field="type")
 
         def record(transaction: Transaction) -> None:
-            require_active(transaction, self._terms.agreement)
+            require_open_offer(transaction, self._ground, self._admitted)
             row = transaction.session.get_one(ExchangeRow, self._row.id)
             custody.take_accept(transaction, self._conversation, row, message.document)
             row.state = "STARTED"
             self._row = custody.detached(transaction, row)
 
         await self._ground.writer.write(record)
+
+    def _begin_labels(self) -> Released | None:
+        """The exchange's labels so far; None for data about nobody."""
+        if not self._admitted.snapshot.labelled:
+            return None
+        exchange = self._conversation.exchange
+        with self._ground.database.read_sqlite() as connection:
+            return Released(self._ground.people, self._terms.provider_unit, exchange, connection)
 
     async def _send_windows(self) -> None:
         maker = WindowMaker(
@@ -101,6 +128,7 @@ class ProviderExchange:
             number=self._row.window,
             position=self._row.position,
             ambient=self._ground.ambient,
+            labels=self._labels,
         )
         with self._ground.bars.watch(self._terms.agreement) as barred:
             upcoming = asyncio.create_task(asyncio.to_thread(maker.next))
@@ -108,10 +136,14 @@ class ProviderExchange:
                 while (window := await upcoming) is not None:
                     upcoming = asyncio.create_task(asyncio.to_thread(maker.next))
                     commit = await self._commit_when_there_is_room(window)
-                    self._last_window = window.number
+                    self._last_window, self._last = window.number, window
                     await self._channel.send(commit)
                     if not await self._send_frames(window, barred):
                         break
+            except Denied:
+                if self._last is None or (code := self._ground.bars.code(self._terms.agreement)) is None:
+                    raise
+                await self._cut_after(self._last, code)
             finally:
                 upcoming.cancel()
         self._sent_all.set()
@@ -122,22 +154,30 @@ class ProviderExchange:
             self._row.position,
             mask=self._admitted.ruling.mask,
             row_filter=self._admitted.ruling.row_filter,
+            labels=self._labels,
         )
 
     async def _commit_when_there_is_room(self, window: Window) -> Signed:
         while True:
             self._settled.clear()
             with suppress(BudgetUsed):
-                return await self._ground.writer.write(lambda transaction: self._commit(transaction, window))
+                return await self._commit_now(window)
             # An Ack of another exchange, or one that the outbox brought, makes room too: look again.
             with suppress(TimeoutError):
                 async with asyncio.timeout(ROOM_SECONDS):
                     await self._settled.wait()
 
+    async def _commit_now(self, window: Window) -> Signed:
+        """Raises :class:`~connector.exchange.budget.BudgetUsed`, or what another guard raises."""
+        commit = await self._ground.writer.write(lambda transaction: self._commit(transaction, window))
+        if self._labels is not None and window.labelled is not None:
+            self._labels.told(window.labelled)
+        return commit
+
     def _commit(self, transaction: Transaction, window: Window) -> Signed:
         """Step 4: guards, record and signature in one transaction."""
         require_grantable(transaction, self._ground, self._terms)
-        decision = self._decision_now(transaction)
+        require_latest(transaction, self._conversation)
         require_room(
             transaction,
             self._terms.agreement,
@@ -145,6 +185,8 @@ class ProviderExchange:
             window.position,
             self._terms.windows,
         )
+        # Last of the guards: one that fails after it would undo the record of a decision cited later.
+        decision = self._decision_now(transaction)
         commit = Commit(
             window=window.number,
             key=key_digest(window.key),
@@ -159,8 +201,10 @@ class ProviderExchange:
             transaction,
             commit,
             opening={"key": window.key.hex()},
-            members={**commit_members(commit), "decision": decision.hex()},
+            members={**commit_members(commit), **people_member(window.labelled), "decision": decision.hex()},
+            people=self._side_rows(window),
         )
+        labels.store(transaction, self._place, labels.WINDOW, window.labelled)
         transaction.session.add(
             WindowRow(
                 exchange=self._row.id,
@@ -177,6 +221,24 @@ class ProviderExchange:
         self._remember_sent(transaction)
         return signed
 
+    @property
+    def _place(self) -> tuple[str, int]:
+        return self._conversation.exchange, self._conversation.attempt
+
+    def _side_rows(self, window: Window) -> dict[str, JSONObject]:
+        """What each person's own record says of this exchange."""
+        if self._labels is None or window.labelled is None:
+            return {}
+        return self._labels.side_rows(
+            window.labelled,
+            {
+                "exchange": self._conversation.exchange,
+                "dataset": self._terms.dataset,
+                "dataset_version": self._admitted.snapshot.digest,
+                "purpose": self._admitted.request.purpose,
+            },
+        )
+
     def _decision_now(self, transaction: Transaction) -> LeafHash:
         """The decision that this window leaves under: the lease's, or a fresh one, recorded."""
         ruling = self._ground.policy.decide(self._admitted.asked, self._admitted.counts)
@@ -190,18 +252,19 @@ class ProviderExchange:
     async def _send_frames(self, window: Window, barred: asyncio.Event) -> bool:
         """Hand over a window's frames one by one; False when a bar cut the window short."""
         for sent, data in enumerate(window.frames):
-            if barred.is_set():
-                await self._cut(window, sent)
-                return False
-            handing = asyncio.create_task(_handed(self._channel, data))
+            handing = asyncio.create_task(_handed(self._channel, data, barred))
             if not await _taken(handing, barred):
                 raise Interrupted("a frame was not taken after the agreement was barred")
+            if not handing.result():
+                await self._cut(window, sent)
+                return False
         return True
 
     async def _cut(self, window: Window, sent: int) -> None:
         """End the window at the last frame taken, and the attempt with it."""
         code = self._ground.bars.code(self._terms.agreement) or "ENDED"
         last = sent - 1
+        part, everything = await asyncio.to_thread(self._cut_labels, window, sent)
 
         def record(transaction: Transaction) -> Signed:
             cut = Cut(
@@ -210,17 +273,46 @@ class ProviderExchange:
                 digest=(window.digests[last] if sent else window.start_digest).hex(),
                 rows=sum(window.frame_rows[:sent]),
                 bytes=sum(len(data) for data in window.frames[:sent]),
-                window_labels=window.labels,
-                labels=None,
+                window_labels=root_of(part),
+                labels=root_of(everything),
                 position=window.frame_positions[last] if sent else window.start_position,
                 code=code,
             )
-            return self._record_cut(transaction, cut)
+            labels.store(transaction, self._place, labels.CUT, part)
+            return self._record_cut(transaction, cut, everything)
 
         self._was_cut = True
         await self._channel.send(await self._ground.writer.write(record))
 
-    def _record_cut(self, transaction: Transaction, cut: Cut) -> Signed:
+    async def _cut_after(self, window: Window, code: str) -> None:
+        """End the attempt behind a window that was sent whole."""
+        _, everything = await asyncio.to_thread(self._cut_labels, window, len(window.frames))
+
+        def record(transaction: Transaction) -> Signed:
+            cut = Cut(
+                window=window.number,
+                frame=len(window.frames),
+                digest=window.digest.hex(),
+                rows=window.rows,
+                bytes=window.size,
+                window_labels=window.labels,
+                labels=root_of(everything),
+                position=window.position,
+                code=code,
+            )
+            return self._record_cut(transaction, cut, everything)
+
+        self._was_cut = self._cut_is_whole = True
+        await self._channel.send(await self._ground.writer.write(record))
+
+    def _cut_labels(self, window: Window, sent: int) -> tuple[WindowLabels | None, AllLabels | None]:
+        """What a window's first frames hold, and all with it."""
+        if self._labels is None or window.labelled is None:
+            return None, None
+        part = window.labelled.up_to(sent)
+        return part, self._labels.sets.everything(part)
+
+    def _record_cut(self, transaction: Transaction, cut: Cut, everything: AllLabels | None) -> Signed:
         signed = self._conversation.say(
             transaction,
             cut,
@@ -232,8 +324,10 @@ class ProviderExchange:
                 "bytes": cut.bytes,
                 "labels": cut.labels,
                 "code": cut.code,
+                **people_member(everything),
             },
         )
+        labels.store(transaction, self._place, labels.ALL, everything)
         row = transaction.session.get_one(ExchangeRow, self._row.id)
         row.state, row.code = "TERMINATED", cut.code
         self._remember_sent(transaction)
@@ -241,12 +335,17 @@ class ProviderExchange:
 
     async def _hear(self) -> None:
         """Acks free the budget; when all is acknowledged, End and Receipt, unless it was cut."""
-        while not (self._sent_all.is_set() and self._row.window == self._last_window):
+        while not self._is_settled():
             message = await self._next_while_sending()
-            if message is not None and await self._take(message) and self._was_cut:
-                return
+            if message is not None:
+                await self._take(message)
         if not self._was_cut:
             await self._end()
+
+    def _is_settled(self) -> bool:
+        if not self._sent_all.is_set():
+            return False
+        return self._cut_is_answered if self._was_cut else self._row.window == self._last_window
 
     async def _next_while_sending(self) -> Signed | None:
         """The next signed message, or None when the last window has just been sent."""
@@ -271,6 +370,9 @@ class ProviderExchange:
             await self._take_reject(message, body)
         if not isinstance(body, Ack):
             raise OutOfTurn("a window is answered by an Ack or a Reject", field="type")
+        if self._cut_is_whole and (body.window, body.digest) == (self._row.window, self._row.digest):
+            await self._take_answer_to_cut(message, body)
+            return True
 
         def record(transaction: Transaction) -> None:
             row = transaction.session.get_one(ExchangeRow, self._row.id)
@@ -280,8 +382,33 @@ class ProviderExchange:
             self._row = custody.detached(transaction, row)
 
         await self._ground.writer.write(record)
+        if self._labels is not None:
+            self._labels.sets.settle(self._row.window)
         self._settled.set()
-        return body.window == self._last_window
+        is_last = body.window == self._last_window
+        self._cut_is_answered = self._was_cut and is_last and not self._cut_is_whole
+        return is_last
+
+    async def _take_answer_to_cut(self, message: Signed, ack: Ack) -> None:
+        """The Ack of a Cut behind a whole window: it says again where custody stands, and moves nothing."""
+
+        def record(transaction: Transaction) -> None:
+            self._ground.recorder.record(
+                transaction,
+                "ack",
+                self._conversation.scope,
+                heard=message.document,
+                members={
+                    "window": ack.window,
+                    "frame": ack.frame,
+                    "digest": ack.digest,
+                    "rows": 0,
+                    "bytes": 0,
+                },
+            )
+
+        await self._ground.writer.write(record)
+        self._cut_is_answered = True
 
     async def _take_reject(self, message: Signed, reject: Reject) -> None:
         def record(transaction: Transaction) -> None:
@@ -295,10 +422,14 @@ class ProviderExchange:
 
     async def _end(self) -> None:
         """Step 6."""
+        self._all = await asyncio.to_thread(self._everything)
 
         def record_end(transaction: Transaction) -> Signed:
             end = End(*self._totals())
-            signed = self._conversation.say(transaction, end, members=end.members())
+            signed = self._conversation.say(
+                transaction, end, members={**end.members(), **people_member(self._all)}
+            )
+            labels.store(transaction, self._place, labels.ALL, self._all)
             self._remember_sent(transaction)
             return signed
 
@@ -326,7 +457,12 @@ class ProviderExchange:
     def _totals(self) -> tuple[int, int, int, str, str | None]:
         """What End says, in its order: exactly what was acknowledged."""
         row = self._row
-        return row.window, row.rows, row.size, row.digest, None
+        return row.window, row.rows, row.size, row.digest, root_of(self._all)
+
+    def _everything(self) -> AllLabels | None:
+        """All labels that were acknowledged; None for data about nobody."""
+        last = self._labels.sets.get(self._row.window) if self._labels is not None else None
+        return None if self._labels is None or last is None else self._labels.sets.everything(last)
 
     async def _hear_receipt(self) -> tuple[Signed, Body]:
         message = await self._next_signed()
@@ -340,10 +476,15 @@ class ProviderExchange:
         if theirs is not None and self._terms.provider_log is not None:
             await seal(self._ground, self._channel, self._conversation, theirs)
 
-    async def _suspend(self) -> None:
+    async def _suspend(self, error: BaseException) -> None:
         def record(transaction: Transaction) -> None:
+            if isinstance(error, Denied):
+                self._ground.recorder.record(
+                    transaction, "denial", self._conversation.scope, members={"code": error.reason}
+                )
             row = transaction.session.get_one(ExchangeRow, self._row.id)
-            if row.state in ("REQUESTED", "STARTED"):
+            is_latest = row.attempt == self._conversation.attempt
+            if is_latest and row.state in ("REQUESTED", "STARTED"):
                 row.state = "SUSPENDED"
 
         with suppress(BylagError):
@@ -365,11 +506,15 @@ class ProviderExchange:
                 raise OutOfTurn("only signed messages are expected here", field="body")
 
 
-async def _handed(channel: Channel, data: bytes) -> None:
+async def _handed(channel: Channel, data: bytes, barred: asyncio.Event) -> bool:
+    """Hand a frame over; False, and nothing handed over, when the agreement is barred."""
+    if barred.is_set():
+        return False
     await channel.send(Frame(data))
+    return True
 
 
-async def _taken(handing: asyncio.Task[None], barred: asyncio.Event) -> bool:
+async def _taken(handing: asyncio.Task[bool], barred: asyncio.Event) -> bool:
     """Wait until a frame was taken; after a bar only :data:`CUT_GRACE_SECONDS` longer."""
     waiting = asyncio.create_task(barred.wait())
     try:
@@ -387,7 +532,7 @@ async def _taken(handing: asyncio.Task[None], barred: asyncio.Event) -> bool:
         handing.add_done_callback(_observe)
 
 
-def _observe(handing: asyncio.Task[None]) -> None:
+def _observe(handing: asyncio.Task[bool]) -> None:
     """A stream that breaks tells its reader too: the sender's error is not told a second time."""
     if not handing.cancelled():
         handing.exception()

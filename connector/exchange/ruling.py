@@ -78,7 +78,8 @@ class LeasedRulings:
         """The ruling now; the same object while its lease holds."""
         if not isinstance(asked, Question):
             raise TypeError("ask for the question first")
-        values = {name: counts.get(name, 0) for name in asked.session.counters}
+        # A counter that is missing stays missing: the engine denies for want of it, and leases nothing.
+        values = {name: counts[name] for name in asked.session.counters if name in counts}
         answer = self._engine().decide(asked.session, values)
         mark = answer.lease or answer
         if asked.last is not None and asked.last[0] is mark:

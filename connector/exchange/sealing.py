@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from connector.exchange.channel import (
@@ -128,12 +129,10 @@ class _Sealing:
             else:
                 raise OutOfTurn("this message has no place in a Seal", field="body")
             if cosigned and not said:
-                await self._send_own(last)
+                place = await asyncio.to_thread(self._place, last)
+                saying = partial(self._say, last=last, place=place)
+                await self._channel.send(await self._ground.writer.write(saying))
                 said = True
-
-    async def _send_own(self, last: SignedCheckpoint) -> None:
-        place = await asyncio.to_thread(self._place, last)
-        await self._channel.send(await self._ground.writer.write(lambda tx: self._say(tx, last, place)))
 
     async def _publish(self) -> SignedCheckpoint:
         notary = self._ground.notary

@@ -1,7 +1,11 @@
 """The shelf: dataset versions as an exchange reads them, from the catalogue's rows and the source room.
 
-A mask or row filter of the decision is applied by the source before the asker's own selection. A
-table about people leaves only with labels; until they can be made, such a release is denied.
+Rules that hold here:
+
+* A mask or row filter of the decision is applied by the source before the asker's own selection.
+* Rows about people leave with a label each, in a transfer or a subscription. Not as a file and not
+  verbatim (the source refuses both), and not in a query session: there each answer leaves by itself,
+  and the labels of a window are known only when it closes.
 """
 
 from __future__ import annotations
@@ -15,10 +19,11 @@ from sqlmodel import col, select
 from connector.exchange.ground import Denied
 from connector.source.errors import BadPosition, NotReleasable, SnapshotUnknown, SourceError
 from connector.source.folder import SnapshotFolder
+from connector.source.schema import LABEL_COLUMN
 from connector.source.selection import WHOLE, Condition, Selection
 from connector.source.snapshot import Piece, Snapshot
 from connector.source.table import TableSnapshot
-from connector.source.view import View
+from connector.source.view import Labels, View
 from connector.store.database import Database
 from connector.store.tables import DatasetRow, VersionRow
 from ledger.canonical import JSONObject
@@ -42,6 +47,12 @@ class OnShelf:
         """The version's name."""
         return self._snapshot.digest
 
+    @property
+    def labelled(self) -> bool:
+        """Whether its rows are about people, and leave with a label each."""
+        schema = self._snapshot.manifest.schema
+        return schema is not None and schema.subject is not None
+
     def end(self) -> int:
         """The position after everything that is there now."""
         return self._snapshot.end()
@@ -58,10 +69,13 @@ class OnShelf:
         """Raise ``Denied`` for what cannot be released so: in this mode, from there, of these rows."""
         if mode == "query":
             self._require_table()
+            if self.labelled or self._about_people:
+                raise Denied("QUERY_ABOUT_PEOPLE", "rows about people leave in a transfer or a subscription")
             return
         if mode == "subscribe":
             self._require_growing(_selection(selection))
-        self.pieces(selection, position, mask=mask, row_filter=row_filter)
+        # Refuses at once and reads nothing: no label is asked for before the first row.
+        self.pieces(selection, position, mask=mask, row_filter=row_filter, labels=list)
 
     def _require_table(self) -> TableSnapshot:
         if not isinstance(self._snapshot, TableSnapshot):
@@ -75,9 +89,12 @@ class OnShelf:
             raise Denied("BAD_SELECTION", "rows that are still to come have no order and no limit")
 
     def schema(self, mask: tuple[str, ...]) -> JSONObject:
-        """The columns that may be seen; an empty object for a file."""
+        """The columns that may be seen, and which one holds the labels; an empty object for a file."""
         schema = self._snapshot.manifest.schema
-        return {} if schema is None else self._view(mask, None).visible(schema).to_json()
+        if schema is None:
+            return {}
+        visible = self._view(mask, None).visible(schema).to_json()
+        return {**visible, "labels": LABEL_COLUMN} if self.labelled else visible
 
     def media_type(self, selection: JSONObject | None, mask: tuple[str, ...]) -> str:
         """Of what :meth:`pieces` gives."""
@@ -91,14 +108,15 @@ class OnShelf:
         mask: tuple[str, ...],
         row_filter: JSONObject | None,
         until: int | None = None,
+        labels: Labels | None = None,
     ) -> Iterator[Piece]:
         """Pieces from ``position`` on, up to ``until``. Raises ``Denied`` for what cannot be released so."""
+        view = self._view(mask, row_filter, labels if self.labelled else None)
         try:
-            return self._snapshot.pieces(
-                _selection(selection), position, self._view(mask, row_filter), until=until
-            )
+            pieces = self._snapshot.pieces(_selection(selection), position, view, until=until)
         except SourceError as error:
             raise _denied(error) from error
+        return _with_rows(pieces) if self.labelled else pieces
 
     def lookup(
         self, selection: JSONObject, *, mask: tuple[str, ...], row_filter: JSONObject | None
@@ -111,9 +129,13 @@ class OnShelf:
             raise _denied(error) from error
         return piece.data, piece.rows
 
-    def _view(self, mask: tuple[str, ...], row_filter: JSONObject | None) -> View:
+    def _view(
+        self, mask: tuple[str, ...], row_filter: JSONObject | None, labels: Labels | None = None
+    ) -> View:
         conditions = () if row_filter is None else _conditions(row_filter)
-        return View(about_people=self._about_people, mask=frozenset(mask), row_filter=conditions)
+        return View(
+            about_people=self._about_people, mask=frozenset(mask), row_filter=conditions, labels=labels
+        )
 
 
 class StoredShelf:
@@ -144,6 +166,16 @@ class StoredShelf:
                 known = OnShelf(self._folder.open(VersionDigest(row.digest)), about_people=about.about_people)
                 self._open[row.digest] = known
         return known
+
+
+def _with_rows(pieces: Iterator[Piece]) -> Iterator[Piece]:
+    """A header leaves with the first row, and where there is no row nothing does."""
+    waiting: list[Piece] = []
+    for piece in pieces:
+        waiting.append(piece)
+        if piece.rows:
+            yield from waiting
+            waiting.clear()
 
 
 def _denied(error: SourceError) -> Denied:

@@ -5,7 +5,8 @@ Rules that hold here (DESIGN.md, "The inbox"; invariant 1):
 * Each use names a purpose. The same policy that let the data in decides, at this side, again.
 * The record is durable before the first byte is opened. What is written to a file outside is
   recorded as beyond the connector's control.
-* Only windows that were acknowledged are used; an agreement that ended allows no new use.
+* Only windows that were acknowledged are used; an agreement that ended allows no new use. Nor does
+  one that is barred, or a clock that was set back behind the last record.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def _rule(ground: Ground, terms: Terms, purpose: str) -> Ruling:
     if not terms.active:
         raise Denied("AGREEMENT_ENDED")
     asked = ground.policy.ask(terms, purpose)
-    counts = counters.values(ground.database, terms.agreement) if asked.counters else {}
+    counts = counters.values(ground.database, terms.agreement, asked.counters)
     ruling = ground.policy.decide(asked, counts)
     if ruling.allow is not True:
         raise Denied(ruling.code)
@@ -104,7 +105,11 @@ def _record(
     purpose: str,
     code: str,
 ) -> None:
+    if ground.recorder.clock_is_behind(transaction):
+        raise Denied("CLOCK_BEHIND", "the clock stands behind the last record")
     require_active(transaction, terms.agreement)
+    if (barred := ground.bars.code(terms.agreement)) is not None:
+        raise Denied(barred)
     counters.reserve(transaction, terms.agreement, ruling.counters)
     question, result = ruling.recorded()
     decision = ground.recorder.record_decision(

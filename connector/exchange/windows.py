@@ -7,11 +7,12 @@ hashing happen on a thread; the next window is made while the current one is on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from connector.exchange.digest import FrameKey, RunningDigest, after_frame, fresh_key
+from connector.exchange.labels import WindowLabels, root_of
 from connector.exchange.messages import MAX_FRAME_BYTES, MAX_WINDOW_BYTES
 from ledger.ambient import Ambient
 
@@ -28,6 +29,17 @@ class Piece(Protocol):
     @property
     def position(self) -> int: ...
 
+    @property
+    def subjects(self) -> Sequence[str] | None:
+        """Whom the rows are about, one entry a row in order; None for data about nobody."""
+
+
+class Labelling(Protocol):
+    """Gives a window of rows about people its labels (``connector.exchange.labels``)."""
+
+    def window(self, number: int, key: FrameKey, frames: Sequence[Sequence[str]]) -> WindowLabels:
+        """From the subjects of each frame's rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -42,7 +54,13 @@ class Window:
     digests: tuple[RunningDigest, ...]
     frame_rows: tuple[int, ...]
     frame_positions: tuple[int, ...]
-    labels: str | None = None
+    labelled: WindowLabels | None = None
+    """The labels first seen in it; None for data about nobody."""
+
+    @property
+    def labels(self) -> str | None:
+        """Root over them, hexadecimal."""
+        return root_of(self.labelled)
 
     @property
     def rows(self) -> int:
@@ -76,6 +94,7 @@ class WindowMaker:
         position: int,
         ambient: Ambient,
         window_bytes: int = MAX_WINDOW_BYTES,
+        labels: Labelling | None = None,
     ) -> None:
         self._pieces = pieces
         self._digest = digest
@@ -84,6 +103,7 @@ class WindowMaker:
         self._made = False
         self._ambient = ambient
         self._window_bytes = window_bytes
+        self._labels = labels
         self._held: Piece | None = None
 
     def next(self) -> Window | None:
@@ -112,7 +132,13 @@ class WindowMaker:
             digests=tuple(digests),
             frame_rows=tuple(piece.rows for piece in taken),
             frame_positions=tuple(piece.position for piece in taken),
+            labelled=self._label(key, taken),
         )
+
+    def _label(self, key: FrameKey, taken: list[Piece]) -> WindowLabels | None:
+        if self._labels is None:
+            return None
+        return self._labels.window(self._number, key, [_subjects(piece) for piece in taken])
 
     def _take(self) -> list[Piece]:
         taken: list[Piece] = []
@@ -127,3 +153,10 @@ class WindowMaker:
             taken.append(piece)
             size += len(piece.data)
         return taken
+
+
+def _subjects(piece: Piece) -> Sequence[str]:
+    """Whom each row is about. A row about people without a subject is no row that may leave."""
+    if piece.subjects is None or len(piece.subjects) != piece.rows:
+        raise ValueError("a source yielded rows about people without saying whom each is about")
+    return piece.subjects

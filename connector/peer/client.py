@@ -21,12 +21,14 @@ from typing import Any, Final, TypeVar
 import grpc
 
 from connector.exchange.channel import Message
+from connector.exchange.provider import Interrupted
 from connector.identity.certificate import server_name
 from connector.identity.peer import NotActive
 from connector.identity.signed import MultiSigned
 from connector.identity.trust import TrustStore
 from connector.peer.convert import decode_message, encode_message
 from connector.peer.post import Post
+from connector.peer.rules import LET_IN
 from connector.peer.server import CALLING
 from connector.peer.services import EXCHANGE_METHOD
 from connector.peer.status import RemoteError, from_rpc_error
@@ -182,6 +184,7 @@ class Client:
             EXCHANGE_METHOD, request_serializer=encode_message, response_deserializer=decode_message
         )
         call = multi()
+        await _let_in(call)
 
         async def write(message: Message) -> None:
             await call.write(message)
@@ -213,6 +216,7 @@ class Client:
         """Carry both outboxes over a stream to a peer until it ends."""
         stub = participant_pb2_grpc.ParticipantServiceStub(self.channel(peer))
         call: Any = stub.Carry()
+        await _let_in(call)
 
         async def read() -> Any:
             message = await transported(call.read())
@@ -234,6 +238,26 @@ class Client:
         for task in self._retiring:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
+
+
+async def _let_in(call: Any) -> None:
+    """Wait until the peer's gate has let a stream in. Raises what the peer, or the transport, says."""
+    try:
+        async with asyncio.timeout(UNARY_SECONDS):
+            if LET_IN in (await transported(call.initial_metadata())):
+                return
+            await transported(call.read())  # raises the status that ended the call
+    except TimeoutError:
+        call.cancel()
+        raise RemoteError(
+            "the peer did not answer",
+            reason="TOO_SLOW",
+            kind=ErrorKind.UNAVAILABLE,
+            next_step=None,
+            field=None,
+        ) from None
+    call.cancel()
+    raise Interrupted("the peer answered without letting the call in")
 
 
 async def _answered(call: Awaitable[T]) -> T:

@@ -29,7 +29,7 @@ from connector.identity.certificate import read_leaf
 from connector.identity.directory import Directory
 from connector.identity.peer import KeyRefused, NotActive, Peer, Standing, UnknownPeer
 from connector.peer.allowance import Allowances
-from connector.peer.rules import RULES, Rule
+from connector.peer.rules import LET_IN, RULES, Rule
 from connector.peer.status import STATUS_KEY, abort, reason_of, status_of
 from ledger.ambient import Ambient
 from ledger.errors import BylagError, ErrorKind
@@ -205,6 +205,7 @@ def _as_coroutine(handler: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Aw
     """A streaming handler as a coroutine that writes, whether it is a coroutine or yields replies."""
 
     async def run(request: Any, context: Any) -> None:
+        await context.send_initial_metadata(((LET_IN, "1"),))
         replies = handler(request, context)
         if hasattr(replies, "__aiter__"):
             async for reply in replies:

@@ -53,10 +53,14 @@ class Lines:
         return frozenset(self._open)
 
     async def catch_up(self, peer: ParticipantId) -> None:
-        """Fetch the membership lists that a peer has and this side lacks, or that contradict its own."""
+        """Fetch the membership lists that a peer has and this side lacks, or that contradict this side's.
+
+        Raises :class:`~connector.identity.equivocation.Equivocation` for two lists of one number.
+        """
         described = await self._client.describe(peer)
-        held = self._trust().number
-        relation = self._trust().relation(described.list_number, described.list_hash)
+        trust = self._trust()
+        held = trust.number
+        relation = trust.relation(described.list_number, described.list_hash)
         if relation in (Relation.SAME, Relation.OURS_IS_NEWER):
             return
         first = described.list_number if relation is Relation.CONFLICT else held + 1

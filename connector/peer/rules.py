@@ -22,6 +22,10 @@ class Rule:
     """How long a unary call may take; None for a stream, which has an idle limit instead."""
 
 
+LET_IN: Final = "bylag-let-in"
+"""What the gate says first on a stream that it lets through, as initial metadata. The caller waits for
+it before its first message: grpc loses the status of a call that is refused while a message leaves."""
+
 RULES: Final[dict[str, Rule]] = {
     "/connector.v1.ParticipantService/Describe": Rule(Standing.PROTECTIVE, 10),
     "/connector.v1.ParticipantService/GetMembershipLists": Rule(Standing.PROTECTIVE, 30),

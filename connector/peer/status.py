@@ -35,6 +35,9 @@ _CODES: Final[dict[ErrorKind, grpc.StatusCode]] = {
     ErrorKind.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     ErrorKind.DAMAGED: grpc.StatusCode.DATA_LOSS,
 }
+_SENDING_FAILED: Final = "Internal error from Core"
+"""What grpc.aio makes of a message that could not be sent because the call had just been ended: the
+status that the other side gave is lost (grpc 1.85, ``AioCall.set_internal_error``)."""
 _KINDS: Final = {status: kind for kind, status in _CODES.items()}
 _KINDS[grpc.StatusCode.DEADLINE_EXCEEDED] = ErrorKind.UNAVAILABLE
 _KINDS[grpc.StatusCode.CANCELLED] = ErrorKind.UNAVAILABLE
@@ -86,6 +89,10 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: BylagError) 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> RemoteError:
     """What a failed call says, with the other side's reason, field and next step where it gave them."""
     kind = _KINDS.get(error.code(), ErrorKind.UNAVAILABLE)
+    if error.code() is grpc.StatusCode.INTERNAL and error.details() == _SENDING_FAILED:
+        return RemoteError(
+            "the other side ended the call", reason="INTERRUPTED", kind=kind, next_step=None, field=None
+        )
     said: _Said = (None, None, None)
     for key, value in error.trailing_metadata() or ():
         if key == STATUS_KEY and isinstance(value, bytes):

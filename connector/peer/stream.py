@@ -65,7 +65,10 @@ class StreamChannel:
         self._ended: BylagError | None = None
         self._broken = asyncio.Event()
         self._finished = False
-        self._tasks = [asyncio.create_task(self._pump()), asyncio.create_task(self._beat())]
+        self._heard = asyncio.get_running_loop().time()
+        self._pumping = asyncio.create_task(self._pump())
+        others = (self._beat(), self._watch())
+        self._tasks = [self._pumping, *(asyncio.create_task(other) for other in others)]
 
     @property
     def peer(self) -> str:
@@ -127,8 +130,10 @@ class StreamChannel:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _pump(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             item = await self._next()
+            self._heard = loop.time()
             if isinstance(item, BylagError):
                 self._over = item
                 self._broken.set()
@@ -138,13 +143,23 @@ class StreamChannel:
 
     async def _next(self) -> Message | BylagError | None:
         try:
-            async with asyncio.timeout(IDLE_SECONDS):
-                message = await transported(self._read())
-        except TimeoutError:
-            return Interrupted(f"nothing was heard for {IDLE_SECONDS:.0f} seconds")
+            message = await transported(self._read())
         except BylagError as error:
             return error
         return None if message is grpc.aio.EOF else message
+
+    async def _watch(self) -> None:
+        """End a stream that is silent too long. One whose messages wait to be taken is not silent."""
+        loop = asyncio.get_running_loop()
+        while True:
+            quiet = loop.time() - self._heard
+            if quiet >= IDLE_SECONDS and not self._queue.full():
+                break
+            await asyncio.sleep(IDLE_SECONDS - quiet if quiet < IDLE_SECONDS else 1.0)
+        self._pumping.cancel()
+        self._over = Interrupted(f"nothing was heard for {IDLE_SECONDS:.0f} seconds")
+        self._broken.set()
+        await self._queue.put(self._over)
 
     async def _beat(self) -> None:
         while True:

@@ -52,6 +52,7 @@ class Database:
             poolclass=QueuePool,
             pool_size=4,
             max_overflow=4,
+            hide_parameters=True,  # an error's text is logged, and what was bound may name a person
             connect_args={
                 "isolation_level": None,
                 "check_same_thread": False,

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     about = about_the_machine()
     with tempfile.TemporaryDirectory(prefix="bylag-bench-", dir=asked.folder) as folder:
         settings = Settings.quick(Path(folder)) if asked.quick else Settings(Path(folder))
-        settings = replace(settings, dice=random.Random(asked.seed))
+        settings = replace(settings, dice=random.Random(asked.seed))  # noqa: S311 - an order, no secret
         if asked.rounds:
             settings = replace(settings, rounds=asked.rounds)
         rows = _measure(settings, asked.only or list(PARTS))

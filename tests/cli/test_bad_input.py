@@ -18,6 +18,8 @@ import pytest
 from tests.cli.command import BYLAG, Ended, Shell
 from tests.cli.conftest import ALFA, BETA, Space
 
+pytestmark = pytest.mark.timeout(300)  # a data space is made, and the whole table typed, before the first
+
 TURNED, ESCAPE = "evil\u202etxt", "evil\x1b[31m"
 AT_ONCE = 3
 NOBODY = "did:web:nobody.example"

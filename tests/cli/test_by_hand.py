@@ -9,8 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.command import ended
 from tests.cli.conftest import ALFA, BETA, Space, both
+
+pytestmark = pytest.mark.timeout(300)  # a data space is made before the first
 
 
 def test_the_registrar_says_what_to_compare_and_whom_it_admitted(space: Space) -> None:
@@ -84,10 +88,12 @@ def test_another_purpose_is_denied_and_the_denial_stands_in_both_logs(space: Spa
         assert any(leaf.get("code") == "PURPOSE_BEYOND_AGREEMENT" for leaf in denials), home
 
 
-def test_use_for_another_purpose_is_denied(space: Space, delivery: str) -> None:
-    denied = space.bylag("use", delivery, "--purpose", "Marketing", "--home", "beta", status=3)
+def test_use_for_another_purpose_is_denied_and_nothing_is_written(space: Space, delivery: str) -> None:
+    out = ("--out", "denied.csv", "--home", "beta")
+    denied = space.bylag("use", delivery, "--purpose", "Marketing", *out, status=3)
     assert denied.err.startswith("error ")
     assert denied.out == ""
+    assert not (space.folder / "denied.csv").exists()
 
 
 def test_both_ledgers_verify_with_the_participants_out_of_the_way(space: Space, delivery: str) -> None:
@@ -118,7 +124,7 @@ def test_a_byte_that_was_changed_afterwards_is_found(space: Space, delivery: str
     assert space.bylag("ledger", "verify", "export-changed", "--json", status=None).status in (1, 2)
 
 
-def test_terms_can_be_countered_approved_by_hand_and_ended_with_words(space: Space) -> None:
+def test_terms_are_countered_approved_by_hand_followed_and_ended_with_words(space: Space) -> None:
     bylag = space.bylag
     (space.folder / "small.csv").write_text("place,cars\nNorth,4\nSouth,7\n")
     bylag("publish", "small.csv", "--home", "alfa", "--append-only", "--approve", "hand", "--title", "Small")
@@ -135,6 +141,12 @@ def test_terms_can_be_countered_approved_by_hand_and_ended_with_words(space: Spa
     assert period["end"] - period["begin"] == 30 * 24 * 3600 * 1000
     assert (signed["provider"]["unit"], signed["consumer"]["unit"]) == ("energy", None)
     bylag("append", "small", "small.csv", "--home", "alfa")
+    until = ("--rows", "4", "--seconds", "30")
+    followed = bylag.json("subscribe", agreed["agreement"], *until, "--home", "beta")
+    assert (followed["rows"], followed["gaps"]) == (4, [])
+    came = bylag("use", followed["exchange"], "--purpose", "PublicBenefit", "--home", "beta").out
+    assert came.count("North,4") == 2
+    bylag("unsubscribe", followed["exchange"], "--home", "beta", status=None).refused("NOT_OPEN", 5)
     bylag("retract", signed["offer"], "--home", "alfa")
     bylag("negotiate", ALFA, "small", "--home", "beta", status=None).refused("NO_OFFER", 5)
     words = ("--words", "The study is done.")
@@ -160,7 +172,6 @@ def test_a_guest_is_vouched_for_and_finds_what_the_controller_publishes(space: S
     bylag = space.bylag
     bylag("init", "--guest", "--controller", ALFA, "--space", "energy.example", "--home", "anna")
     bylag("join", "--home", "anna", "--out", "anna-request.json")
-    bylag("status", "--home", "anna", status=None).refused("NOT_JOINED", 1)
     to = ("--assurance", "high", "--out", "anna-answer.json")
     vouched = bylag.json("guest", "vouch", "anna-request.json", *to, "--home", "alfa")
     assert (space.folder / "anna-answer.json").stat().st_mode & 0o777 == 0o600

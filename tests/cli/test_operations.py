@@ -21,7 +21,7 @@ from ledger.canonical import JSON
 from ledger.document import from_base64url, to_base64url
 from ledger.errors import BylagError
 from ledger.names import DataSpaceId, Milliseconds, ParticipantId, Thumbprint
-from tests.cli.command import Shell, ended
+from tests.cli.command import Shell
 
 ALFA = "did:web:alfa.example"
 
@@ -101,13 +101,9 @@ def test_status_and_doctor_fail_when_a_key_has_ended(tmp_path: Path) -> None:
     short.registrar.publish(change.extend(ParticipantId(ALFA), Thumbprint(key["thumbprint"]), ends))
     short.take_lists()
     bylag = Shell(tmp_path)
-    status, doctor = (
-        bylag.start("status", "--home", "alfa", "--json"),
-        bylag.start("doctor", "--home", "alfa"),
-    )
-    expiring = ended(status, status=1).json["expiring"]
+    expiring = bylag("status", "--home", "alfa", "--json", status=1).json["expiring"]
     assert [(each["what"], each["days"]) for each in expiring] == [("key bundle", 0)]
-    told = ended(doctor, status=1).out
+    told = bylag("doctor", "--home", "alfa", status=1).out
     assert "BAD  keys: the membership list does not name the bundle key as valid now" in told
     assert "next: Make a new one with `bylag keys rotate`" in told
 

@@ -25,7 +25,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         town.open()
         yield town
     finally:
-        town.space.end()
+        town.end()
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""A provider that lies, once: ``python -m tests.e2e.rogue --home HOME``.
+"""A connector that can be led astray: ``python -m tests.e2e.rogue --home HOME``.
 
-It is the connector as it is, but for what it hands to the wire. The file ``lie`` in its home says how:
-``frame`` (another frame than it committed to), ``digest`` (a Commit whose digests are of other bytes)
-or ``end`` (an End that claims more than was acknowledged). When it has lied the file is gone.
+It is the connector as it is, but for what it hands to the wire and where its clock stands. The file
+``lie`` in its home says how it lies: ``frame`` (another frame than it committed to), ``digest`` (a
+Commit whose digests are of other bytes) or ``end`` (an End that claims more than was acknowledged).
+When it has lied the file is gone. The file ``clock`` says how many milliseconds its clock is off.
 """
 
 from __future__ import annotations
@@ -21,9 +22,17 @@ from connector.store.home import Home
 from ledger.ambient import SystemAmbient
 from ledger.canonical import decode_object
 from ledger.document import header_of, sign
+from ledger.names import Milliseconds
 
 HOME = Home(Path(sys.argv[sys.argv.index("--home") + 1]))
 LIE = HOME.folder / "lie"
+CLOCK = HOME.folder / "clock"
+machine_time = SystemAmbient.now
+
+
+def time_here(ambient: SystemAmbient) -> Milliseconds:
+    """The machine's clock, and what it is off."""
+    return Milliseconds(machine_time(ambient) + (int(CLOCK.read_text()) if CLOCK.exists() else 0))
 
 
 class LyingChannel(StreamChannel):
@@ -56,6 +65,7 @@ def _changed(message: Message) -> Message:
 
 
 if __name__ == "__main__":
+    SystemAmbient.now = time_here  # type: ignore[method-assign]
     services.StreamChannel = LyingChannel  # type: ignore[misc]
     serving.log_to_standard_error(logging.INFO)
     run_loop(serving.serve(HOME, None, None))

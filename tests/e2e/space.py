@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import subprocess
@@ -291,6 +292,8 @@ class Space:
                 failures.append(str(error))
         for participant in self.participants:
             keep.keep(participant.home, participant.name, participant.did, participant.words)
+            for large in (participant.home.inbox, participant.home.snapshots):
+                shutil.rmtree(large, ignore_errors=True)
         assert not failures, "\n".join(failures)
 
 
@@ -355,7 +358,7 @@ def beside(work: Callable[[], object]) -> None:
     def run() -> None:
         try:
             work()
-        except BaseException as error:  # noqa: BLE001  # raised again on the test's own thread
+        except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
             failures.append(error)
 
     thread = threading.Thread(target=run)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +20,10 @@ BUDGET = 2
 QUIET_SECONDS = 1.0
 
 
-@pytest.fixture(scope="module")
-def liar(town: Town) -> Iterator[Participant]:
+@pytest.fixture
+def liar(town: Town) -> Participant:
     """A member of the town that publishes a photo, and lies about it when told to."""
-    liar = town.liar
-    liar.start()
-    liar.publish("photo", town.photo, raw=True)
-    yield liar
-    liar.stop()
+    return town.liar
 
 
 def test_a_provider_that_sends_other_bytes_than_it_committed_to_gets_a_signed_reject(

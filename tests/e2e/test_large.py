@@ -31,6 +31,7 @@ def test_a_file_of_two_gibibytes_arrives_whole_in_constant_memory(town: Town, tm
     consumer.ask("use", delivery=fetched["exchange"], purpose="PublicBenefit", out=str(out))
     with out.open("rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == digest
+    out.unlink()
     grown = {party.name: peak(party) - before[party.name] for party in (provider, consumer)}
     print({name: f"{size >> 20} MiB more at the peak" for name, size in grown.items()})
     assert max(grown.values()) < MOST_GROWTH, grown

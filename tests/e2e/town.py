@@ -23,7 +23,8 @@ class Town:
         self.tester = self.space.add("Tester", inbound=False)
         """A member whose home the tests open themselves, to misbehave on the wire."""
         self.liar = self.space.add("Liar", module=("tests.e2e.rogue",))
-        """A member whose process does not always send what it signed for; it runs when a test starts it."""
+        """A member whose process can be made to send other things than it signed for, and whose clock to
+        stand elsewhere (``tests.e2e.rogue``)."""
         self.film = folder / "film.bin"
         self.photo = folder / "photo.bin"
         self.table = folder / "table.csv"
@@ -34,17 +35,24 @@ class Town:
         write_varied(self.photo, 3 * WINDOW)
         self.table.write_text("number,square\n" + "".join(f"{n},{n * n}\n" for n in range(2_000)))
         self.space.hand_out()
-        self.space.start(self.strandby, self.voltlinje, self.nordvik)
+        self.space.start(self.strandby, self.voltlinje, self.nordvik, self.liar)
         self.strandby.publish("film", self.film, raw=True)
         self.strandby.publish("narrow", self.photo, raw=True, windows=2)
         self.strandby.publish("squares", self.table)
+        self.liar.publish("photo", self.photo, raw=True)
         self.citizen = self.space.add_guest("Resident 4711", self.strandby)
         self.citizen.start()
+
+    def end(self) -> None:
+        """End the processes, and remove what takes much room."""
+        self.space.end()
+        for large in (self.film, self.photo):
+            large.unlink(missing_ok=True)
 
 
 def write_varied(path: Path, size: int) -> None:
     """A file that nothing can compress, and in which no two pieces are the same."""
-    dice = random.Random(size)
+    dice = random.Random(size)  # noqa: S311  # the same file in every run
     with path.open("wb") as out:
         for start in range(0, size, 1 << 20):
             out.write(dice.randbytes(min(1 << 20, size - start)))

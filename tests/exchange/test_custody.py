@@ -14,7 +14,7 @@ from connector.exchange.custody import WrongAck
 from connector.exchange.late import LateSignatures
 from connector.store.tables import ExchangeRow
 from ledger.document import sign
-from tests.exchange.world import AGREEMENT, CONSUMER, World
+from tests.exchange.world import AGREEMENT, CONSUMER, World, pipe
 from tests.security.dealing import deal, kind_of
 
 
@@ -68,6 +68,37 @@ async def test_an_ack_of_a_window_that_was_acknowledged_is_refused_and_counts_no
     assert (row.window, len(told)) == (2, 2)
     assert row.rows == sum(leaf["rows"] for leaf in told)
     assert row.digest == told[-1]["digest"]
+
+
+async def test_a_window_acknowledged_in_two_steps_counts_once(world: World) -> None:
+    """An Ack may reach a frame inside a window; the next one goes on from there."""
+    commits: list[dict[str, Any]] = []
+    said: list[Signed] = []
+
+    def keep(message: Any) -> Any:
+        if kind_of(message) == "commit":
+            commits.append(message.document.content())
+        return message
+
+    def half_then_whole(message: Any) -> Any:
+        """The first Ack is made two: of three frames, then of the whole window; the others follow on."""
+        if kind_of(message) not in {"ack", "receipt"}:
+            return message
+        if not said:
+            half = again(world, message, frame=3, digest=commits[0]["digests"][2])
+            said.append(half)
+            consumer_end.outgoing.put_nowait(half)
+        said.append(again(world, message, prev=said[-1].document.digest))
+        return said[-1]
+
+    provider_end, consumer_end = pipe()
+    outcome = await deal(
+        world, provider_says=keep, consumer_says=half_then_whole, ends=(provider_end, consumer_end)
+    )
+    row = at_provider(world, outcome.exchange)
+    assert [leaf["frame"] for leaf in acks(world)][:2] == [3, len(commits[0]["digests"])]
+    assert row.frames == world.dataset.count
+    assert row.rows == sum(leaf["rows"] for leaf in acks(world)) == world.dataset.count * (900_000 // 9)
 
 
 async def test_a_late_ack_of_an_attempt_that_was_given_up_moves_nothing(world: World) -> None:

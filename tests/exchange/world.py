@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlmodel import SQLModel
 
 from connector.audit.notary import Notary
+from connector.audit.people import People
 from connector.audit.recorder import Recorder
 from connector.exchange.channel import Message
 from connector.exchange.ground import Ground, Ruling, Terms
@@ -58,12 +59,14 @@ class Piece:
     data: bytes
     rows: int
     position: int
+    subjects: tuple[str, ...] | None = None
 
 
 class Numbers:
     """A dataset of equal pieces, each filled with its own number."""
 
     digest = "cd" * 32
+    labelled = False
 
     def media_type(self, selection: Any, mask: Any) -> str:
         return "text/csv"
@@ -217,6 +220,7 @@ class Party:
             shelf=self,
             notary=self.notary,
             lists=self,
+            people=People(self.writer, self.chest, self.ambient),
         )
 
     def open_again(self) -> None:

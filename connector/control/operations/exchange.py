@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from sqlmodel import col, select
 
-from connector.contract.desk import NoSuchAgreement
+from connector.contract.agreements import NoSuchAgreement
 from connector.control.operation import Asked, operation
 from connector.control.purpose import purpose
 from connector.exchange.channel import Channel
@@ -42,6 +43,13 @@ class OtherMode(BylagError):
     code = "OTHER_MODE"
     kind = ErrorKind.CONFLICT
     default_next_step = "Go on with a subscription by `subscribe`, with a transfer by `fetch --resume`."
+
+
+class CannotShow(BylagError):
+    """A delivery that is too large for a result, or no text."""
+
+    code = "CANNOT_SHOW"
+    default_next_step = "Write it to a file with --out."
 
 
 @operation("fetch")
@@ -125,9 +133,13 @@ async def use_delivery(asked: Asked) -> JSON:
     node = asked.running.node
     with node.database.read() as session:
         row = session.get(ExchangeRow, exchange)
-    if row is not None and row.role == "consumer" and not row.window:
+    if row is None or row.role != "consumer":
+        raise NoSuchDelivery("no such delivery", field="delivery")
+    if not row.window:
         raise NoSuchDelivery("nothing of it has been received", field="delivery")
-    cipher = node.delivery_cipher(exchange)
+    if out is None and row.size > SHOW_BYTES:
+        raise CannotShow(f"the delivery has {row.size} bytes, too many to show", field="out")
+    cipher = node.held_cipher(exchange)
     granted = await use(node.ground, node.home.inbox, cipher, exchange, wanted, taken_out=out is not None)
     result: JSONObject = {
         "delivery": exchange,
@@ -137,8 +149,8 @@ async def use_delivery(asked: Asked) -> JSON:
         "bytes": granted.size,
     }
     if out is None:
-        return {**result, "text": _shown(granted.frames, granted.size)}
-    _write_out(Path(out), granted.frames, asked, granted.size)
+        return {**result, "text": _shown(granted.frames)}
+    await _write_out(Path(out), granted.frames, asked, granted.size)
     return {**result, "out": out}
 
 
@@ -217,15 +229,24 @@ def _raw(fields: Fields, name: str) -> JSONObject:
     return value if isinstance(value, dict) else {}
 
 
-def _shown(frames: Iterator[bytes], size: int) -> str:
-    if size > SHOW_BYTES:
-        raise OutputExists(
-            f"the delivery has {size} bytes, too many to show", next_step="Write it to a file with --out."
-        )
-    return b"".join(frames).decode(errors="replace")
+def _shown(frames: Iterator[bytes]) -> str:
+    try:
+        return b"".join(frames).decode()
+    except UnicodeDecodeError as error:
+        raise CannotShow("the delivery is no text", field="out") from error
 
 
-def _write_out(path: Path, frames: Iterator[bytes], asked: Asked, size: int) -> None:
+async def _write_out(path: Path, frames: Iterator[bytes], asked: Asked, size: int) -> None:
+    """Write a file on a thread: opening a large delivery must hold up nobody's stream."""
+    loop = asyncio.get_running_loop()
+
+    def wrote(done: int) -> None:
+        loop.call_soon_threadsafe(asked.report, "writing", done, size)
+
+    await asyncio.to_thread(_write, path, frames, wrote)
+
+
+def _write(path: Path, frames: Iterator[bytes], wrote: Callable[[int], None]) -> None:
     """Write beside the place and rename: an output is whole or not there."""
     beside = path.with_name(f".{path.name}.part")
     done = 0
@@ -234,7 +255,7 @@ def _write_out(path: Path, frames: Iterator[bytes], asked: Asked, size: int) -> 
             for frame in frames:
                 out.write(frame)
                 done += len(frame)
-                asked.report("writing", done, size)
+                wrote(done)
             out.flush()
             os.fsync(out.fileno())
         beside.rename(path)

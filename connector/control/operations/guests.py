@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlmodel import select
+from sqlmodel import col, select
 
 from connector.control.operation import Asked, operation
 from connector.identity.certificate import read_leaf
@@ -28,6 +28,14 @@ class NoSuchGuest(BylagError):
     default_next_step = "List them with `bylag guest list`."
 
 
+class VouchedFor(BylagError):
+    """A request with keys of a guest whom this participant vouches for, or did."""
+
+    code = "VOUCHED_FOR"
+    kind = ErrorKind.CONFLICT
+    default_next_step = "Renew the guest's credential, or ask them for a request with fresh keys."
+
+
 @operation("vouch")
 async def vouch_for(asked: Asked) -> JSON:
     """Vouch for whoever holds the keys of a request, having made sure who that is; gives the answer."""
@@ -50,11 +58,15 @@ async def vouch_for(asked: Asked) -> JSON:
     given = _answer(node, signed)
 
     def store(transaction: Transaction) -> None:
+        tls, sign = thumbprint(credential.keys.tls), thumbprint(credential.keys.sign)
+        same = (col(GuestRow.tls_thumbprint) == tls) | (col(GuestRow.sign_thumbprint) == sign)
+        if transaction.session.exec(select(GuestRow).where(same)).first() is not None:
+            raise VouchedFor("somebody with these keys is vouched for already", field="request")
         transaction.session.add(
             GuestRow(
                 handle=credential.handle,
-                tls_thumbprint=thumbprint(credential.keys.tls),
-                sign_thumbprint=thumbprint(credential.keys.sign),
+                tls_thumbprint=tls,
+                sign_thumbprint=sign,
                 credential=encode(signed.to_json()),
                 not_after=credential.expires,
                 status="active",

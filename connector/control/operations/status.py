@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlmodel import func, select
 
+from connector.audit.recorder import latest_time
 from connector.control.operation import Asked, operation
 from connector.identity.certificate import read_leaf
 from connector.identity.credential import read_credential
@@ -19,7 +20,6 @@ from connector.store.tables import AgreementRow, DatasetRow, NoticeRow
 from ledger import log
 from ledger.canonical import JSON, JSONObject
 from ledger.errors import BylagError
-from ledger.leaf import read
 from ledger.names import Milliseconds, ParticipantId
 
 LITTLE_SPACE: Final = 1 << 30
@@ -79,10 +79,7 @@ def _found(name: str, ok: bool, what: str, do: str = "") -> JSONObject:
 def _clock(asked: Asked) -> JSONObject:
     node = asked.running.node
     with node.database.read_sqlite() as connection:
-        size = log.size(connection)
-        last = log.entry(connection, size - 1).bytes if size else b"{}"
-    written = read(last).members.get("time", 0) if size else 0
-    behind = int(written) - node.ambient.now() if isinstance(written, int) else 0
+        behind = latest_time(connection) - node.ambient.now()
     if behind > 0:
         return _found(
             "clock",

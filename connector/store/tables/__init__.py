@@ -9,11 +9,13 @@ from connector.store.tables.exchange import (
     CounterRow,
     DeliveryRow,
     ExchangeRow,
+    LabelTreeRow,
     NonceRow,
     WindowRow,
 )
 from connector.store.tables.membership import GuestRow, ListConflictRow, ListRow, PersonChainRow
 from connector.store.tables.outbox import NoticeRow, PeerRow
+from connector.store.tables.people import PersonIndexRow, PersonRow
 
 __all__ = [
     "AgreementRow",
@@ -22,6 +24,7 @@ __all__ = [
     "DeliveryRow",
     "ExchangeRow",
     "GuestRow",
+    "LabelTreeRow",
     "ListConflictRow",
     "ListRow",
     "NegotiationRow",
@@ -30,6 +33,8 @@ __all__ = [
     "OfferRow",
     "PeerRow",
     "PersonChainRow",
+    "PersonIndexRow",
+    "PersonRow",
     "VersionRow",
     "WindowRow",
 ]

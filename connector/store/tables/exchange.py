@@ -70,6 +70,26 @@ class WindowRow(SQLModel, table=True):
     committed: int
 
 
+class LabelTreeRow(SQLModel, table=True):
+    """A set of labels that was signed, as its padded prefix tree: proofs outlive the padding's key."""
+
+    __tablename__ = "label_tree"
+
+    exchange: str = Field(primary_key=True, foreign_key="exchange.id")
+    attempt: int = Field(primary_key=True)
+    window: int = Field(primary_key=True)
+    """The window, or for ``all`` the last one that the set covers."""
+    part: str = Field(primary_key=True)
+    """Of a Commit (``window``), of a Cut (``cut``), or of the whole exchange (``all``)."""
+    root: str
+    labels: bytes
+    """The labels themselves, without padding, 16 bytes each; empty for ``all``."""
+    nodes: bytes
+    """``ledger.prefix.PrefixTree.to_bytes``."""
+    acknowledged: bool
+    """Whether the consumer signed for the window."""
+
+
 class NonceRow(SQLModel, table=True):
     """(peer, nonce) of a Request or Resume: each is accepted once."""
 

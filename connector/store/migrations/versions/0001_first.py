@@ -151,12 +151,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "person",
+        sa.Column("mark", sa.LargeBinary(), nullable=False),
+        sa.Column("handle", sa.String(), nullable=False),
+        sa.Column("nonce", sa.LargeBinary(), nullable=False),
+        sa.Column("box", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("mark"),
+        sa.UniqueConstraint("handle"),
+    )
+    op.create_table(
         "person_chain",
         sa.Column("person", sa.String(), nullable=False),
         sa.Column("scope", sa.String(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("person", "scope"),
         sa.UniqueConstraint("name"),
+    )
+    op.create_table(
+        "person_index",
+        sa.Column("holder", sa.String(), nullable=False),
+        sa.Column("nonce", sa.LargeBinary(), nullable=False),
+        sa.Column("box", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("holder"),
     )
     op.create_table(
         "dataset_version",
@@ -202,6 +218,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("exchange", "attempt", "number"),
     )
     op.create_index(op.f("ix_exchange_window_agreement"), "exchange_window", ["agreement"], unique=False)
+    op.create_table(
+        "label_tree",
+        sa.Column("exchange", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("window", sa.Integer(), nullable=False),
+        sa.Column("part", sa.String(), nullable=False),
+        sa.Column("root", sa.String(), nullable=False),
+        sa.Column("labels", sa.LargeBinary(), nullable=False),
+        sa.Column("nodes", sa.LargeBinary(), nullable=False),
+        sa.Column("acknowledged", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["exchange"],
+            ["exchange.id"],
+        ),
+        sa.PrimaryKeyConstraint("exchange", "attempt", "window", "part"),
+    )
     op.create_table(
         "offer",
         sa.Column("id", sa.String(), nullable=False),

@@ -1,0 +1,257 @@
+"""Agreements in force: how they begin, and how each side, or time, ends them.
+
+Rules that hold here:
+
+* An agreement exists from FINALIZED on, with both signatures and the acknowledgement, under an id that
+  no other has.
+* Whoever ends it bars its releases in memory before the record is durable.
+* When its period is over it turns to ``expired``, with a record of that. What ended stays ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlmodel import select
+
+from connector.audit.recorder import Recorder
+from connector.audit.scope import Counterpart, Scope
+from connector.contract.agreement import Agreement, decode_agreement
+from connector.contract.ending import ending_of
+from connector.contract.errors import AgreementDiffers, IllegalMove
+from connector.contract.force import evidence_of
+from connector.contract.keys import KeyDirectory
+from connector.contract.liability import Role
+from connector.contract.messages import AgreementTermination, Message, compose
+from connector.contract.opening import commit_beside
+from connector.contract.states import Negotiation, Stamp, first_envelope
+from connector.contract.surroundings import Surroundings
+from connector.store import outbox
+from connector.store.tables import AgreementRow
+from connector.store.writer import Transaction
+from ledger.ambient import Ambient, fresh_id
+from ledger.canonical import JSONObject, encode
+from ledger.errors import BylagError, ErrorKind
+from ledger.names import AgreementId, DataSpaceId, Milliseconds, NegotiationId, ParticipantId
+
+PERIOD_ENDED: Final = "PERIOD_ENDED"
+
+
+class NoSuchAgreement(BylagError):
+    """This participant has no agreement of that id."""
+
+    code = "NO_SUCH_AGREEMENT"
+    kind = ErrorKind.NOT_FOUND
+    default_next_step = "List them with `bylag agreement list`."
+
+
+class Agreements:
+    """The agreements of one participant."""
+
+    def __init__(
+        self,
+        *,
+        me: ParticipantId,
+        space: DataSpaceId,
+        key: Callable[[], Ed25519PrivateKey],
+        ambient: Ambient,
+        recorder: Recorder,
+        keys: KeyDirectory,
+        surroundings: Surroundings,
+    ) -> None:
+        self._me = me
+        self._space = space
+        self._key = key
+        self._ambient = ambient
+        self._recorder = recorder
+        self._keys = keys
+        self._surroundings = surroundings
+        self._ends: dict[AgreementId, Milliseconds | None] = {}
+        """When each agreement's period ends: what was signed does not change."""
+
+    def put_in_force(
+        self, transaction: Transaction, negotiation: Negotiation, role: Role, peer: ParticipantId
+    ) -> None:
+        """Both signed, and the first signer acknowledged the second: the agreement counts."""
+        agreement = negotiation.agreement
+        if (
+            agreement is None
+            or negotiation.provider_signature is None
+            or negotiation.consumer_signature is None
+        ):
+            raise IllegalMove("an agreement has two signatures", field="agreement")
+        require_free(transaction, agreement.id)
+        evidence = evidence_of(negotiation)
+        mine, theirs = agreement.party(role), agreement.party(role.other)
+        transaction.session.add(
+            AgreementRow(
+                id=agreement.id,
+                peer=peer,
+                role=role.value,
+                unit=mine.unit or "",
+                peer_unit=theirs.unit or "",
+                dataset=agreement.dataset,
+                payload=agreement.payload,
+                provider_jws=negotiation.provider_signature,
+                consumer_jws=negotiation.consumer_signature,
+                acknowledgement=encode(evidence.finalization.to_json()),
+                state="active",
+                windows=agreement.terms.windows,
+                policy_digest=agreement.terms.policy_digest,
+                list_number=agreement.list.number,
+                begun=self._ambient.now(),
+            )
+        )
+        scope = self._scope(peer, agreement, role)
+        self._recorder.record(
+            transaction,
+            "agreement",
+            scope,
+            side_row={
+                "agreement": agreement.content(),
+                "signatures": [negotiation.provider_signature, negotiation.consumer_signature],
+                "evidence": [
+                    evidence.agreement.to_json(),
+                    evidence.verification.to_json(),
+                    evidence.finalization.to_json(),
+                ],
+            },
+            members={
+                "contract": agreement.digest,
+                "policy": agreement.terms.policy_digest,
+                "rulebook": agreement.rulebook,
+                "dataset": agreement.dataset,
+                "purpose": agreement.terms.purpose,
+                "legal_basis": agreement.terms.legal_basis,
+                "list": agreement.list.members(),
+                "until": agreement.terms.period.end,
+            },
+        )
+
+    def end(
+        self,
+        transaction: Transaction,
+        agreement_id: AgreementId,
+        code: str,
+        beside: Mapping[str, str],
+    ) -> None:
+        """This side ends an agreement in force, and tells the other. Raises ``IllegalMove``."""
+        row, agreement, role = _agreement_of(transaction, agreement_id)
+        if row.state != "active":
+            raise IllegalMove(f"the agreement is {row.state}", field="agreement")
+        peer = ParticipantId(row.peer)
+        commitments, opening = commit_beside(self._ambient, beside)
+        scope = self._scope(peer, agreement, role)
+        now = self._ambient.now()
+        stamp = Stamp(
+            self._surroundings.list_reference(),
+            self._recorder.next_record(transaction, scope),
+            self._surroundings.head(),
+            now,
+            commitments,
+        )
+        envelope = first_envelope(
+            role,
+            NegotiationId(fresh_id(self._ambient)),
+            space=self._space,
+            sender=self._me,
+            recipient=peer,
+            stamp=stamp,
+        )
+        message = compose(
+            envelope, AgreementTermination(agreement.id, agreement.digest, code, now), self._key()
+        )
+        self._recorder.record(
+            transaction,
+            "termination",
+            scope,
+            said=message.document,
+            side_row={"beside": opening} if opening else {},
+            members={"code": code, "contract": agreement.digest},
+        )
+        row.state, row.ended, row.end_code = "terminated", now, code
+        outbox.put(transaction, peer, message.document, opening, now)
+
+    def take_end(
+        self,
+        transaction: Transaction,
+        peer: ParticipantId,
+        message: Message,
+        body: AgreementTermination,
+        opening: JSONObject,
+    ) -> None:
+        """The other side ended an agreement."""
+        row, agreement, role = _agreement_of(transaction, body.agreement)
+        if row.peer != peer:
+            raise NoSuchAgreement("no such agreement", field="agreement")
+        ending = ending_of(agreement, role.other, message, keys=self._keys, at=self._ambient.now())
+        self._surroundings.bar(agreement.id, "AGREEMENT_TERMINATED")
+        self._recorder.record(
+            transaction,
+            "termination",
+            self._scope(peer, agreement, role),
+            heard=message.document,
+            side_row={"beside": opening} if opening else {},
+            members={
+                "code": ending.code,
+                "contract": agreement.digest,
+                "signed_time": message.envelope.time,
+            },
+        )
+        if row.state == "active":
+            row.state, row.ended, row.end_code = "terminated", self._ambient.now(), ending.code
+
+    def expire(self, transaction: Transaction) -> int:
+        """Turn agreements whose period is over to ``expired``; how many there were."""
+        now = self._ambient.now()
+        active = transaction.session.exec(select(AgreementRow.id).where(AgreementRow.state == "active")).all()
+        due = [each for each in active if self._is_over(transaction, AgreementId(each), now)]
+        for each in due:
+            self._expire(transaction, AgreementId(each), now)
+        return len(due)
+
+    def _is_over(self, transaction: Transaction, agreement: AgreementId, now: Milliseconds) -> bool:
+        if agreement not in self._ends:
+            self._ends[agreement] = _agreement_of(transaction, agreement)[1].terms.period.end
+        end = self._ends[agreement]
+        return end is not None and now >= end
+
+    def _expire(self, transaction: Transaction, agreement_id: AgreementId, now: Milliseconds) -> None:
+        row, agreement, role = _agreement_of(transaction, agreement_id)
+        self._surroundings.bar(agreement_id, "AGREEMENT_ENDED")
+        self._recorder.record(
+            transaction,
+            "expiry",
+            self._scope(ParticipantId(row.peer), agreement, role),
+            members={
+                "code": PERIOD_ENDED,
+                "contract": agreement.digest,
+                "until": agreement.terms.period.end,
+            },
+        )
+        row.state, row.ended, row.end_code = "expired", now, PERIOD_ENDED
+
+    def _scope(self, peer: ParticipantId, agreement: Agreement, role: Role) -> Scope:
+        mine, theirs = agreement.party(role), agreement.party(role.other)
+        return Scope(
+            counterpart=Counterpart(peer, self._surroundings.is_person(peer), theirs.unit),
+            unit=mine.unit,
+            agreement=agreement.id,
+        )
+
+
+def require_free(transaction: Transaction, agreement: AgreementId) -> None:
+    """Raise ``AgreementDiffers`` for an id that an agreement has: a provider must give a fresh one."""
+    if transaction.session.get(AgreementRow, agreement) is not None:
+        raise AgreementDiffers("another agreement has this id", field="agreement.id")
+
+
+def _agreement_of(
+    transaction: Transaction, agreement_id: AgreementId
+) -> tuple[AgreementRow, Agreement, Role]:
+    row = transaction.session.get(AgreementRow, agreement_id)
+    if row is None:
+        raise NoSuchAgreement("no such agreement", field="agreement")
+    return row, decode_agreement(row.payload), Role(row.role)

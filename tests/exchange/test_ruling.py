@@ -1,0 +1,101 @@
+"""The policy as an exchange asks it: real policy, real engine, real list; and what a missing fact does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connector.exchange import counters
+from connector.exchange.ground import Terms
+from connector.exchange.ruling import LeasedRulings
+from connector.identity.directory import Directory
+from connector.policy.embedded import EmbeddedEngine
+from connector.policy.lease import LeasedEngine
+from connector.policy.parse import normalise
+from connector.store.database import Database
+from connector.store.migrate import migrate
+from connector.store.tables import CounterRow
+from connector.store.writer import Writer
+from ledger.names import AgreementId, DatasetId
+from tests.identity.world import ALVIK, BERGA, Space
+
+RESEARCH = "https://w3id.org/dpv#ResearchAndDevelopment"
+POLICY = normalise(
+    {
+        "@context": "http://www.w3.org/ns/odrl.jsonld",
+        "@type": "Offer",
+        "uid": "urn:uuid:8a2c5f4e-0000-4000-8000-000000000001",
+        "permission": [
+            {
+                "action": "use",
+                "constraint": [
+                    {"leftOperand": "purpose", "operator": "isA", "rightOperand": RESEARCH},
+                    {"leftOperand": "count", "operator": "lteq", "rightOperand": 2},
+                ],
+            }
+        ],
+    }
+)
+TERMS = Terms(
+    agreement=AgreementId("agreement-1"),
+    provider=ALVIK,
+    consumer=BERGA,
+    provider_unit=None,
+    consumer_unit=None,
+    dataset=DatasetId("hours"),
+    purpose=RESEARCH,
+    policy=POLICY.content,
+    policy_digest=POLICY.digest,
+    contract="bb" * 32,
+    windows=4,
+    ack_seconds=60,
+    active=True,
+    state="active",
+)
+
+
+@pytest.fixture
+def rulings(tmp_path: Path) -> LeasedRulings:
+    space = Space(tmp_path)
+    alvik = space.join(ALVIK)
+    space.join(BERGA)
+    space.catch_up(alvik.trust)
+    engine = LeasedEngine(EmbeddedEngine(), space.ambient)
+    return LeasedRulings(lambda: engine, lambda: Directory(alvik.trust))
+
+
+def test_a_counter_without_a_value_denies_and_is_not_taken_for_nothing(rulings: LeasedRulings) -> None:
+    asked = rulings.ask(TERMS, RESEARCH)
+    (name,) = asked.counters
+    assert rulings.decide(asked, {}).allow is False
+    assert rulings.decide(asked, {"count:another": 0}).allow is False
+    assert rulings.decide(asked, {name: 0}).allow is True
+    assert rulings.decide(asked, {name: 2}).allow is False
+
+
+def test_a_lease_gives_the_same_ruling_and_another_purpose_another(rulings: LeasedRulings) -> None:
+    asked = rulings.ask(TERMS, RESEARCH)
+    (name,) = asked.counters
+    assert rulings.decide(asked, {name: 0}) is rulings.decide(asked, {name: 1})
+    marketing = rulings.ask(TERMS, "https://w3id.org/dpv#Marketing")
+    assert rulings.decide(marketing, {name: 0}).allow is False
+    assert rulings.ask(replace(TERMS, purpose=RESEARCH), RESEARCH).counters == (name,)
+
+
+def test_a_counter_that_was_never_raised_stands_at_nothing(tmp_path: Path) -> None:
+    """Here, where rows are counted, no row is a fact."""
+    database = Database(tmp_path / "bylag.db")
+    migrate(database)
+    writer = Writer(database)
+    try:
+        row = CounterRow(agreement="agreement-1", name="count:one", value=5)
+        writer.submit(lambda transaction: transaction.session.add(row)).result()
+        names = ("count:one", "count:other")
+        assert counters.values(database, TERMS.agreement, names) == {"count:one": 5, "count:other": 0}
+        assert counters.values(database, AgreementId("agreement-2"), names[:1]) == {"count:one": 0}
+        assert counters.values(database, TERMS.agreement, ()) == {}
+    finally:
+        writer.close()
+        database.close()
