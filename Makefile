@@ -19,7 +19,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: help demo test lint format proto rulebook bench torture lock clean
+.PHONY: help demo test lint format docs proto rulebook bench torture lock clean
 
 help: ## show this list
 	@echo "make demo            shows a small data space at work on this machine"
@@ -50,6 +50,10 @@ format: $(VENV)/dev.stamp ## bring the code into its one form
 
 proto: $(VENV)/dev.stamp ## write connector/v1 from proto/
 	$(BIN)/python proto/generate.py
+
+docs: $(VENV)/dev.stamp ## write the generated parts of docs/
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m connector.cli.page docs/cli.md
 
 rulebook: $(VENV)/dev.stamp ## build connector/policy/rulebook.tar.gz from policies/ (needs opa)
 	$(BIN)/python -m connector.policy.build

@@ -10,7 +10,7 @@ import click
 
 from connector.cli import show
 from connector.cli.options import PATH, on_home, without_none
-from connector.cli.selecting import CONDITION, ORDER
+from connector.cli.selecting import CONDITION, ORDER, names
 from connector.cli.session import Session
 from ledger.canonical import JSONObject
 
@@ -54,7 +54,7 @@ def fetch(
     if (agreement is None) == (resume is None):
         raise click.UsageError("name an AGREEMENT to fetch under, or an exchange to --resume")
     selection = without_none(
-        columns=_names(columns), where=list(where) or None, order=list(order) or None, limit=limit
+        columns=names(columns), where=list(where) or None, order=list(order) or None, limit=limit
     )
     if resume is not None:
         if selection or any(value is not None for value in said.values()):
@@ -104,7 +104,7 @@ def subscribe(
     if (agreement is None) == (resume is None):
         raise click.UsageError("name an AGREEMENT to subscribe under, or an exchange to --resume")
     bounds = without_none(rows=rows, seconds=60 if rows is None and seconds is None else seconds)
-    selection = without_none(columns=_names(columns), where=list(where) or None)
+    selection = without_none(columns=names(columns), where=list(where) or None)
     if resume is not None:
         if selection or any(value is not None for value in said.values()):
             raise click.UsageError("--resume goes on with what was asked for; it takes no other choice")
@@ -148,10 +148,6 @@ def use(session: Session, delivery: str, purpose: str, out: Path | None) -> None
     """
     arguments = without_none(delivery=delivery, purpose=purpose, out=str(out) if out else None)
     session.print(session.ask("use", **arguments), _say_used)
-
-
-def _names(columns: str | None) -> list[str] | None:
-    return [name.strip() for name in columns.split(",")] if columns is not None else None
 
 
 def _say_fetched(result: Any) -> None:

@@ -45,6 +45,7 @@ SECTIONS: Final = (
             _entry("negotiation", "negotiations", "List, show, approve, counter and terminate negotiations."),
             _entry("agreement", "agreements", "List, show and terminate agreements."),
             _entry("fetch", "deliveries", "Fetch a dataset under an agreement into the inbox."),
+            _entry("query", "questions", "Ask a table a few questions, without fetching it."),
             _entry("subscribe", "deliveries", "Follow a table's new rows into the inbox."),
             _entry("unsubscribe", "deliveries", "End a subscription that is open."),
             _entry("deliveries", "deliveries", "List what was received."),

@@ -78,3 +78,8 @@ ORDER: Final = Order()
 
 def _literal(text: str) -> JSON:
     return int(text) if _INTEGER.fullmatch(text) else text
+
+
+def names(columns: str | None) -> list[str] | None:
+    """The columns that ``--columns a,b`` names."""
+    return [name.strip() for name in columns.split(",")] if columns is not None else None

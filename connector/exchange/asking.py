@@ -84,6 +84,13 @@ class AskingSession:
 
         await self._ground.writer.write(record)
 
+    async def close(self) -> None:
+        """Give the session up: whoever still waits for an answer is told so."""
+        self._listening.cancel()
+        await asyncio.gather(self._listening, return_exceptions=True)
+        for _, rows in self._asked.values():
+            rows.cancel()
+
     async def _listen(self) -> None:
         try:
             while (message := await self._channel.receive()) is not None:

@@ -53,6 +53,18 @@ async def use(
     ground: Ground, inbox: Path, cipher: Cipher, exchange: ExchangeId, purpose: str, *, taken_out: bool
 ) -> Granted:
     """Decide and record one use of a delivery. Raises ``Denied``, recorded, or :class:`NoSuchDelivery`."""
+    row, delivery = await record_use(ground, exchange, purpose, taken_out=taken_out)
+    frames = read_frames(inbox, exchange, cipher, iter(range(1, row.window + 1)))
+    return Granted(delivery.media_type, row.rows, row.size, frames)
+
+
+async def record_use(
+    ground: Ground, exchange: ExchangeId, purpose: str, *, taken_out: bool
+) -> tuple[ExchangeRow, DeliveryRow]:
+    """Decide and record one use of what an exchange brought; after that it may be handed out.
+
+    Raises ``Denied``, recorded, or :class:`NoSuchDelivery`.
+    """
     with ground.database.read() as session:
         row, delivery = session.get(ExchangeRow, exchange), session.get(DeliveryRow, exchange)
     if row is None or delivery is None or row.role != "consumer":
@@ -80,8 +92,7 @@ async def use(
             )
         )
         raise
-    frames = read_frames(inbox, exchange, cipher, iter(range(1, row.window + 1)))
-    return Granted(delivery.media_type, row.rows, row.size, frames)
+    return row, delivery
 
 
 def _rule(ground: Ground, terms: Terms, purpose: str) -> Ruling:

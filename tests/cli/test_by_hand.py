@@ -79,6 +79,43 @@ def test_a_part_comes_row_for_row_as_it_stands_in_the_source(space: Space, agree
     assert got == [{first: row[first], second: row[second]} for row in wanted]
 
 
+def recorded(space: Space, home: str) -> list[str]:
+    """The types of a ledger's records, the oldest first."""
+    shown = space.bylag.json("ledger", "show", "--last", "10000", "--home", home)
+    return [each["leaf"]["type"] for each in sorted(shown, key=lambda each: each["index"])]
+
+
+def test_a_question_is_answered_used_and_recorded_at_both_sides(space: Space, agreement: str) -> None:
+    rows = list(csv.reader(io.StringIO(space.table.read_text("utf-8"))))[1:]
+    column, value = space.columns[1], rows[7][1]
+    wanted = [row for row in rows if row[1] == value][:3]
+    before = [recorded(space, home) for home in ("alfa", "beta")]
+    part = ("--where", f"{column} = {value}", "--limit", "3")
+    shown = space.bylag("query", agreement, *part, "--home", "beta").out
+    assert list(csv.reader(io.StringIO(shown)))[1:] == wanted
+    after = [recorded(space, home) for home in ("alfa", "beta")]
+    at_alfa, at_beta = (new[len(old) :] for old, new in zip(before, after, strict=True))
+    assert at_alfa.count("release") == at_beta.count("intake") == 1
+    assert {"commit", "ack"} <= set(at_alfa)
+    assert "ack" in at_beta
+    assert at_beta[-1] == "use"
+
+
+def test_many_questions_are_asked_in_one_session(space: Space, agreement: str) -> None:
+    (space.folder / "questions.jsonl").write_text('{"limit": 1}\n{"limit": 2}\n\n{"limit": 0}\n')
+    result = space.bylag.json("query", agreement, "--questions", "questions.jsonl", "--home", "beta")
+    assert [len(answer.splitlines()) - 1 for answer in result["answers"]] == [1, 2, 0]
+    assert result["rows"] == 3
+    assert result["exchange"] not in [
+        each["exchange"] for each in space.bylag.json("deliveries", "--home", "beta")
+    ]
+
+
+def test_a_question_that_is_denied_says_why(space: Space, agreement: str) -> None:
+    denied = space.bylag("query", agreement, "--where", "nosuch = 1", "--home", "beta", status=None)
+    denied.refused("BAD_SELECTION", 3)
+
+
 def test_another_purpose_is_denied_and_the_denial_stands_in_both_logs(space: Space, agreement: str) -> None:
     denied = space.bylag("fetch", agreement, "--purpose", "Marketing", "--home", "beta", status=None)
     denied.refused("PURPOSE_BEYOND_AGREEMENT", 3)

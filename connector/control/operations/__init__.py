@@ -8,6 +8,7 @@ from connector.control.operations import (
     keys,
     ledger,
     membership,
+    query,
     status,
     subscription,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "keys",
     "ledger",
     "membership",
+    "query",
     "status",
     "subscription",
 ]

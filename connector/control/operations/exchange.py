@@ -116,6 +116,7 @@ async def deliveries(asked: Asked) -> JSON:
         rows = session.exec(
             select(ExchangeRow, DeliveryRow)
             .join(DeliveryRow, col(DeliveryRow.exchange) == col(ExchangeRow.id))
+            .where(ExchangeRow.mode != "query")  # its answers were handed out, and are not kept
             .order_by(col(ExchangeRow.started).desc())
         ).all()
     return [{**described(row), "media_type": delivery.media_type} for row, delivery in rows]
@@ -133,7 +134,7 @@ async def use_delivery(asked: Asked) -> JSON:
     node = asked.running.node
     with node.database.read() as session:
         row = session.get(ExchangeRow, exchange)
-    if row is None or row.role != "consumer":
+    if row is None or row.role != "consumer" or row.mode == "query":
         raise NoSuchDelivery("no such delivery", field="delivery")
     if not row.window:
         raise NoSuchDelivery("nothing of it has been received", field="delivery")
@@ -149,7 +150,7 @@ async def use_delivery(asked: Asked) -> JSON:
         "bytes": granted.size,
     }
     if out is None:
-        return {**result, "text": _shown(granted.frames)}
+        return {**result, "text": shown(granted.frames)}
     await _write_out(Path(out), granted.frames, asked, granted.size)
     return {**result, "out": out}
 
@@ -229,7 +230,8 @@ def _raw(fields: Fields, name: str) -> JSONObject:
     return value if isinstance(value, dict) else {}
 
 
-def _shown(frames: Iterator[bytes]) -> str:
+def shown(frames: Iterator[bytes]) -> str:
+    """Data as a result shows it. Raises :class:`CannotShow` for what is no text."""
     try:
         return b"".join(frames).decode()
     except UnicodeDecodeError as error:
