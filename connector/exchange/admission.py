@@ -189,7 +189,7 @@ async def _admit_request(
             transaction,
             offer,
             answering=first.document,
-            opening={"schema": schema},
+            opening=_beside_offer(snapshot, selection, ruling),
             side=_request_opening(first),
             members={
                 "decision": decision.hex(),
@@ -267,7 +267,7 @@ async def _admit_resume(
         signed = conversation.say(
             transaction,
             offer,
-            opening={"schema": schema},
+            opening=_beside_offer(snapshot, selection, ruling),
             members={
                 "decision": decision.hex(),
                 "purpose": request.purpose,
@@ -337,6 +337,12 @@ def _find(ground: Ground, terms: Terms, dataset: str, version: str | None) -> Sn
         return ground.shelf.snapshot(DatasetId(dataset), version)
     except BylagError as error:
         raise Denied("NO_SUCH_VERSION") from error
+
+
+def _beside_offer(snapshot: Snapshot, selection: JSONObject | None, ruling: Ruling) -> JSONObject:
+    """The schema that the Offer names, and, for whoever watches a fetch, how many bytes will come."""
+    size = snapshot.size(selection, mask=ruling.mask, row_filter=ruling.row_filter)
+    return {"schema": snapshot.schema(ruling.mask), **({} if size is None else {"size": size})}
 
 
 def _opened_selection(commitment: str | None, opening: JSONObject) -> JSONObject | None:

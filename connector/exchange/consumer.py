@@ -59,8 +59,8 @@ from ledger.names import DatasetId, ExchangeId, MessageHash, Milliseconds
 
 DEADLINE_MS: Final = 60_000
 OTHER_LABELS: Final = "OTHER_LABELS"
-Progress = Callable[[int, int], None]
-"""Called after each acknowledged window with the rows and bytes received so far."""
+Progress = Callable[[int, int, int | None], None]
+"""Called after each acknowledged window: rows and bytes received so far, and of how many bytes, if known."""
 
 
 class WrongBytes(BylagError):
@@ -100,7 +100,7 @@ class ConsumerExchange:
         self._channel = channel
         self._terms = terms
         self._delivery = delivery
-        self._progress = progress or (lambda _rows, _bytes: None)
+        self._progress = progress or (lambda _rows, _bytes, _of: None)
         self._exchange = exchange
         self._conversation = Conversation(
             ground,
@@ -116,6 +116,8 @@ class ConsumerExchange:
         )
         self._digest = RunningDigest(b"")
         self._windows = 0
+        self._size: int | None = None
+        """How many bytes the provider said would come: for progress, nothing is concluded from it."""
         self._key = FrameKey(b"")
         """The key of the window that is coming, or came last."""
         self._labels = Received()
@@ -320,6 +322,8 @@ class ConsumerExchange:
             raise OutOfTurn("the schema beside the Offer is not the one it names", field="schema")
         if version and offer.version != version:
             raise OutOfTurn("the Offer is for another version", field="dataset_version")
+        size = message.opening.get("size")
+        self._size = size if type(size) is int and size >= 0 else None
         if offer.windows != self._terms.windows:
             raise OutOfTurn("the Offer's W is not the agreement's", field="windows")
         if offer.expires <= self._ground.ambient.now():
@@ -419,7 +423,7 @@ class ConsumerExchange:
             )
         )
         self._labels.settle(commit.window)
-        self._progress(rows, size)
+        self._progress(rows, size, self._size)
         await self._channel.send(ack)
 
     def _record_ack(

@@ -169,6 +169,11 @@ class Snapshot(Protocol):
 
     def media_type(self, selection: JSONObject | None, mask: tuple[str, ...]) -> str: ...
 
+    def size(
+        self, selection: JSONObject | None, *, mask: tuple[str, ...], row_filter: JSONObject | None
+    ) -> int | None:
+        """How many bytes leave in all, where that is known beforehand."""
+
     def pieces(
         self,
         selection: JSONObject | None,

@@ -100,6 +100,14 @@ class OnShelf:
         """Of what :meth:`pieces` gives."""
         return self._snapshot.media_type(_selection(selection), self._view(mask, None))
 
+    def size(
+        self, selection: JSONObject | None, *, mask: tuple[str, ...], row_filter: JSONObject | None
+    ) -> int | None:
+        """How many bytes leave, where that is known beforehand: a version that leaves verbatim."""
+        manifest = self._snapshot.manifest
+        changed = selection is not None or mask or row_filter is not None or self.labelled
+        return None if changed or manifest.append_only else manifest.size
+
     def pieces(
         self,
         selection: JSONObject | None,

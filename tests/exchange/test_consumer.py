@@ -45,7 +45,7 @@ async def test_a_frame_beyond_a_mebibyte_is_rejected_though_it_is_what_was_commi
 ) -> None:
     """It could be stored, and never be read back: nobody signs for what they cannot use."""
     monkeypatch.setattr(windows, "MAX_FRAME_BYTES", 2 << 20)
-    world.dataset.size = 3 << 19
+    world.dataset.piece_size = 3 << 19
     outcome = await deal(world)
     assert isinstance(outcome.consumer, WrongBytes)
     rejected = [leaf for leaf in world.consumer.leaves() if leaf["type"] == "reject"]

@@ -21,7 +21,9 @@ from connector.exchange.inbox import Delivery, read_frames
 from connector.exchange.late import LateSignatures
 from connector.store.tables import ExchangeRow
 from ledger.errors import BylagError
+from tests.exchange.tables import TableWorld
 from tests.exchange.world import DATASET, Rule, World, pipe
+from tests.security.dealing import deal, kind_of
 
 KEY = AESGCM(b"k" * 32)
 
@@ -303,3 +305,35 @@ async def test_a_log_that_was_rolled_back_stops_when_the_other_side_shows_what_i
     with pytest.raises(Denied) as denied:
         await Attempt(world).run()
     assert denied.value.reason == "ROLLED_BACK"
+
+
+@pytest.mark.parametrize(
+    ("said", "of"), [(None, 30 * 900_000), ({"size": "much"}, None), ({"size": -1}, None), ({}, None)]
+)
+async def test_whoever_watches_a_fetch_hears_of_how_many_bytes(
+    world: World, said: dict[str, Any] | None, of: int | None
+) -> None:
+    told: list[tuple[int, int, int | None]] = []
+
+    def offer(message: Any) -> Any:
+        if said is None or kind_of(message) != "offer":
+            return message
+        return Signed(message.document, {"schema": message.opening["schema"], **said})
+
+    outcome = await deal(world, provider_says=offer, progress=lambda *step: told.append(step))
+    assert outcome.consumer is None
+    assert told[-1] == (30 * 100_000, 30 * 900_000, of)
+
+
+def test_the_size_of_what_leaves_is_known_beforehand_only_when_it_leaves_as_it_is(tmp_path: Path) -> None:
+    world = TableWorld(tmp_path)
+    content = b"town,houses\nalvik,3\nberga,5\n"
+    world.publish(content, append_only=False)
+    whole = world.provider.ground.shelf.snapshot(DATASET, None)
+    assert whole.size(None, mask=(), row_filter=None) == len(content)
+    assert whole.size({"limit": 1}, mask=(), row_filter=None) is None
+    assert whole.size(None, mask=("houses",), row_filter=None) is None
+    assert whole.size(None, mask=(), row_filter={"where": []}) is None
+    world.publish(content, append_only=True)
+    assert world.provider.ground.shelf.snapshot(DATASET, None).size(None, mask=(), row_filter=None) is None
+    world.close()

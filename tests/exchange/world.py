@@ -75,19 +75,22 @@ class Numbers:
         return {"columns": ["number"]}
 
     def __init__(self, count: int, size: int) -> None:
-        self.count, self.size = count, size
+        self.count, self.piece_size = count, size
 
     def content(self) -> bytes:
         return b"".join(self.piece(number) for number in range(self.count))
 
     def piece(self, number: int) -> bytes:
-        return (b"%08d\n" % number) * (self.size // 9)
+        return (b"%08d\n" % number) * (self.piece_size // 9)
+
+    def size(self, selection: Any, **_: Any) -> int | None:
+        return self.count * len(self.piece(0)) if selection is None else None
 
     def check(self, mode: Any, selection: Any, position: int, **_: Any) -> None: ...
 
     def pieces(self, selection: Any, position: int, **_: Any) -> Iterator[Piece]:
         for number in range(position, self.count):
-            yield Piece(self.piece(number), self.size // 9, number + 1)
+            yield Piece(self.piece(number), self.piece_size // 9, number + 1)
 
     def lookup(self, selection: Any, **_: Any) -> tuple[bytes, int]:
         number = selection["number"]

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connector.exchange.answer import provide
 from connector.exchange.channel import Signed
-from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
+from connector.exchange.consumer import ConsumerExchange, Progress, Wish, new_exchange
 from connector.exchange.inbox import Delivery
 from ledger.document import header_of, sign
 from ledger.errors import BylagError
@@ -38,6 +38,7 @@ async def deal(
     consumer_says: Tamper | None = None,
     resume: str | None = None,
     ends: tuple[Pipe, Pipe] | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """One attempt at a transfer, or with ``resume`` the next attempt of that exchange.
 
@@ -55,7 +56,12 @@ async def deal(
     consumer_end.tamper = consumer_says or consumer_end.tamper
     delivery = Delivery(world.folder / "inbox", outcome.exchange, KEY, world.consumer.ambient)
     consumer = ConsumerExchange(
-        world.consumer.ground, consumer_end, world.terms, delivery, exchange=outcome.exchange
+        world.consumer.ground,
+        consumer_end,
+        world.terms,
+        delivery,
+        exchange=outcome.exchange,
+        progress=progress,
     )
 
     async def answer() -> None:

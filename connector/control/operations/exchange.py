@@ -222,7 +222,7 @@ def delivery_of(asked: Asked, exchange: ExchangeId) -> Delivery:
 
 
 def _progress(asked: Asked, terms: Terms) -> Progress:
-    return lambda _rows, size: asked.report(f"receiving {terms.dataset}", size, None)
+    return lambda _rows, size, of: asked.report(f"receiving {terms.dataset}", size, of)
 
 
 def _raw(fields: Fields, name: str) -> JSONObject:

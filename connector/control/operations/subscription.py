@@ -85,7 +85,7 @@ async def _follow(
             delivery_of(asked, exchange),
             exchange=exchange,
             bounds=bounds,
-            progress=lambda rows, _size: asked.report(f"following {terms.dataset}", rows, bounds.rows),
+            progress=lambda rows, _size, _of: asked.report(f"following {terms.dataset}", rows, bounds.rows),
         )
         row = await (subscription.resume() if wish is None else subscription.fetch(wish))
     gaps: list[JSON] = [gap.to_json() for gap in subscription.gaps]
