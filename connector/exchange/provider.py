@@ -345,7 +345,11 @@ class ProviderExchange:
     def _is_settled(self) -> bool:
         if not self._sent_all.is_set():
             return False
-        return self._cut_is_answered if self._was_cut else self._row.window == self._last_window
+        return self._cut_is_answered if self._was_cut else self._is_acknowledged()
+
+    def _is_acknowledged(self) -> bool:
+        """Whether the last window is acknowledged to its end: an Ack may also name a frame inside it."""
+        return self._last is None or self._row.digest == self._last.digest.hex()
 
     async def _next_while_sending(self) -> Signed | None:
         """The next signed message, or None when the last window has just been sent."""

@@ -10,11 +10,13 @@ import pytest
 
 from connector.exchange import budget
 from connector.exchange.channel import Frame, Signed
+from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.custody import WrongAck
 from connector.exchange.late import LateSignatures
+from connector.exchange.messages import Ack, Commit
 from connector.store.tables import ExchangeRow
 from ledger.document import sign
-from tests.exchange.world import AGREEMENT, CONSUMER, World, pipe
+from tests.exchange.world import AGREEMENT, CONSUMER, World
 from tests.security.dealing import deal, kind_of
 
 
@@ -70,35 +72,33 @@ async def test_an_ack_of_a_window_that_was_acknowledged_is_refused_and_counts_no
     assert row.digest == told[-1]["digest"]
 
 
-async def test_a_window_acknowledged_in_two_steps_counts_once(world: World) -> None:
-    """An Ack may reach a frame inside a window; the next one goes on from there."""
-    commits: list[dict[str, Any]] = []
-    said: list[Signed] = []
+@pytest.mark.parametrize("number", [1, 4])
+async def test_a_window_acknowledged_in_two_steps_counts_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """An Ack may name a frame inside a window, the last one too; the next one goes on from there."""
+    world = World(tmp_path, windows=1)
+    whole = ConsumerExchange._acknowledge
 
-    def keep(message: Any) -> Any:
-        if kind_of(message) == "commit":
-            commits.append(message.document.content())
-        return message
+    async def in_two_steps(self: Any, before: Any, part: Any, message: Signed, commit: Commit) -> None:
+        if commit.window == number:
+            half = Ack(commit.window, 2, commit.digests[1])
+            members = {"window": half.window, "frame": half.frame, "digest": half.digest}
+            said = await self._ground.writer.write(
+                lambda transaction: self._conversation.say(transaction, half, members=members)
+            )
+            await self._channel.send(said)
+        await whole(self, before, part, message, commit)
 
-    def half_then_whole(message: Any) -> Any:
-        """The first Ack is made two: of three frames, then of the whole window; the others follow on."""
-        if kind_of(message) not in {"ack", "receipt"}:
-            return message
-        if not said:
-            half = again(world, message, frame=3, digest=commits[0]["digests"][2])
-            said.append(half)
-            consumer_end.outgoing.put_nowait(half)
-        said.append(again(world, message, prev=said[-1].document.digest))
-        return said[-1]
-
-    provider_end, consumer_end = pipe()
-    outcome = await deal(
-        world, provider_says=keep, consumer_says=half_then_whole, ends=(provider_end, consumer_end)
-    )
-    row = at_provider(world, outcome.exchange)
-    assert [leaf["frame"] for leaf in acks(world)][:2] == [3, len(commits[0]["digests"])]
-    assert row.frames == world.dataset.count
-    assert row.rows == sum(leaf["rows"] for leaf in acks(world)) == world.dataset.count * (900_000 // 9)
+    monkeypatch.setattr(ConsumerExchange, "_acknowledge", in_two_steps)
+    outcome = await deal(world)
+    assert (outcome.provider, outcome.consumer) == (None, None)
+    row, told = at_provider(world, outcome.exchange), acks(world)
+    assert told[number - 1]["frame"] == 2
+    assert told[number]["window"] == told[number - 1]["window"] == number
+    assert (row.state, row.frames) == ("COMPLETED", world.dataset.count)
+    assert row.rows == sum(leaf["rows"] for leaf in told) == world.dataset.count * (900_000 // 9)
+    world.close()
 
 
 async def test_a_late_ack_of_an_attempt_that_was_given_up_moves_nothing(world: World) -> None:
