@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
@@ -23,6 +24,11 @@ from connector.policy.rulebook import INSTALL_OPA, OPA_VERSION
 # machine is slow, not wrong: no deadline.
 hypothesis.settings.register_profile("bylag", deadline=None, derandomize="CI" in os.environ)
 hypothesis.settings.load_profile("bylag")
+
+# A shell starts what it runs in the background with interrupts ignored, and children inherit that.
+# What the tests start is interrupted as a person's commands are.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -27,6 +28,8 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
     """Mounts a file system of a size; the space that uses it must end before it."""
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small file system")
+    if shutil.which("mount") is None:
+        pytest.skip("mount is not installed: apt install mount")
     with ExitStack() as mounted:
 
         def make(name: str, size: int) -> Path:
