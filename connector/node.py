@@ -36,6 +36,7 @@ from connector.exchange.ruling import LeasedRulings
 from connector.exchange.shelf import StoredShelf
 from connector.exchange.standing import ListedKeys, ListStanding
 from connector.exchange.waiting import WaitingRequests
+from connector.identity import stored
 from connector.identity.certificate import Issuer, key_to_pem, read_anchor, to_pem
 from connector.identity.credential import read_credential
 from connector.identity.directory import Directory
@@ -69,13 +70,12 @@ from connector.store.database import Database
 from connector.store.home import Home, HomeLock
 from connector.store.migrate import migrate
 from connector.store.outbox import OUTBOX
-from connector.store.tables import GuestRow, ListConflictRow, ListRow, OfferRow
+from connector.store.tables import ListConflictRow, ListRow, OfferRow
 from connector.store.writer import Transaction, Writer
 from ledger import log
 from ledger.ambient import Ambient, SystemAmbient
 from ledger.canonical import decode, encode
 from ledger.cosignature import Cosigner
-from ledger.document import from_json
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import (
     AgreementId,
@@ -192,17 +192,9 @@ class Node:
 
     @cached_property
     def guests(self) -> GuestBook:
-        """The guests that this participant vouches for; a guest's own book holds itself alone."""
-        if self.config.is_guest:
-            own = read_credential(self.guest_answer.credential)
-            return GuestBook(own.controller, [own])
-        book = GuestBook(self.me)
+        """The guests that this participant vouches for, or did; a guest's own book holds itself alone."""
         with self.database.read() as session:
-            for row in session.exec(select(GuestRow)):
-                book.add(read_credential(from_json(decode(row.credential))))
-                if row.status == "ended":
-                    book.end(ParticipantId(row.handle))
-        return book
+            return stored.book(session, ParticipantId(self.config.controller or self.me))
 
     @cached_property
     def directory(self) -> Directory:

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ledger.canonical import JSONObject, encode, encode_leaf
@@ -57,7 +57,10 @@ class Export:
     chest: KeyChest | None = None
     holders: Sequence[str] = (SHARED,)
     documents: Iterable[tuple[str, Document]] = ()
-    """Each with its kind: agreements, and the chain of membership lists."""
+    """Each with its kind: agreements, the chain of membership lists, guests' credentials."""
+    agreements: Mapping[str, str] = field(default_factory=dict)
+    """What the log calls the chains of agreements with those people in ``holders``, with the agreements'
+    ids: their leaves do not name them."""
 
 
 def write(export: Export, folder: Path, now: Milliseconds) -> Checkpoint:
@@ -100,12 +103,13 @@ def _write_rows(
 
 def _heads(export: Export, checkpoint: Checkpoint, now: Milliseconds) -> Iterator[Document]:
     ends = export.connection.execute(
-        "SELECT entry, hash, max(aseq) FROM leaf WHERE idx < ? GROUP BY chain ORDER BY chain",
+        "SELECT chain, entry, hash, max(aseq) FROM leaf WHERE idx < ? GROUP BY chain ORDER BY chain",
         (checkpoint.size,),
     ).fetchall()
-    for entry, leaf_hash, aseq in ends:
+    for chain, entry, leaf_hash, aseq in ends:
         leaf = read(entry).members
-        if not isinstance(leaf.get("agreement"), str):
+        agreement = export.agreements.get(chain, leaf.get("agreement"))
+        if not isinstance(agreement, str):
             continue  # a citizen's agreement is not named, and other chains end with the log
         signed = export.sign_head(
             {
@@ -114,7 +118,7 @@ def _heads(export: Export, checkpoint: Checkpoint, now: Milliseconds) -> Iterato
                 "space": leaf["space"],
                 "by": leaf["by"],
                 "origin": checkpoint.origin,
-                "agreement": leaf["agreement"],
+                "agreement": agreement,
                 "aseq": aseq,
                 "leaf": leaf_hash.hex(),
                 "size": checkpoint.size,

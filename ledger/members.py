@@ -46,7 +46,7 @@ class Registrar:
 
 @dataclass(frozen=True, slots=True)
 class MemberKey:
-    """One of a member's keys, with when it counts. Times are inclusive milliseconds UTC."""
+    """One of a member's or guest's keys, with when it counts. Times are inclusive milliseconds UTC."""
 
     did: str
     use: str
@@ -65,28 +65,45 @@ class MemberKey:
 
 
 class Members:
-    """Looks members' keys up by holder and thumbprint."""
+    """Looks keys up by holder and thumbprint: members', and guests' whose credentials are there."""
 
     def __init__(self, keys: Iterable[MemberKey], number: int, *, trusted: bool) -> None:
-        # A key has one holder and one use (the registrar sees to it), so its thumbprint finds it.
-        self._keys = {thumbprint(key.public): key for key in keys}
+        self._listed = tuple(keys)
+        self._keys: dict[Thumbprint, list[MemberKey]] = {}
         self.number = number
         self.trusted = trusted
+        self.add(self._listed)
+
+    def add(self, keys: Iterable[MemberKey]) -> None:
+        """Know more keys: those of guests. One key may be there for several times."""
+        for key in keys:
+            self._keys.setdefault(thumbprint(key.public), []).append(key)
+
+    def is_listed(self, did: str) -> bool:
+        """Whether the list itself names ``did``."""
+        return any(key.did == did for key in self._listed)
+
+    def knows(self, did: str | None) -> bool:
+        """Whether any key of ``did`` is known, from the list or a credential."""
+        return any(key.did == did for keys in self._keys.values() for key in keys)
 
     def by_thumbprint(self, kid: Thumbprint) -> MemberKey | None:
-        """The signing key with this thumbprint, whoever holds it."""
-        key = self._keys.get(kid)
-        return key if key is not None and key.use == SIGN else None
+        """The signing key with this thumbprint, whoever holds it; the list comes before any guest."""
+        return next((key for key in self._keys.get(kid, []) if key.use == SIGN), None)
 
-    def find(self, did: str, kid: Thumbprint) -> MemberKey | None:
-        """The signing key of ``did`` with this thumbprint."""
-        key = self.by_thumbprint(kid)
-        return key if key is not None and key.did == did else None
+    def find(self, did: str, kid: Thumbprint, time: int | None = None) -> MemberKey | None:
+        """The signing key of ``did`` with this thumbprint; where there are several, one that counts then."""
+        found = [key for key in self._keys.get(kid, []) if key.use == SIGN and key.did == did]
+        good = [key for key in found if time is not None and key.complaint(time) is None]
+        return next(iter([*good, *found]), None)
 
     def log_keys(self, did: str | None) -> list[bytes]:
-        """The raw public keys under which a member's log signs its checkpoints."""
+        """The raw public keys under which a participant's log signs its checkpoints."""
         return [
-            key.public.public_bytes_raw() for key in self._keys.values() if key.did == did and key.use == LOG
+            key.public.public_bytes_raw()
+            for keys in self._keys.values()
+            for key in keys
+            if key.did == did and key.use == LOG
         ]
 
 
@@ -179,10 +196,11 @@ def _registrar(content: JSON) -> Registrar:
     threshold, keys = content["threshold"], content["keys"]
     if type(threshold) is not int or not isinstance(keys, list) or not 1 <= threshold <= len(keys):
         raise ValueError("no threshold")
-    return Registrar(threshold, tuple(_public(each) for each in keys))
+    return Registrar(threshold, tuple(public_key(each) for each in keys))
 
 
-def _public(text: JSON) -> Ed25519PublicKey:
+def public_key(text: JSON) -> Ed25519PublicKey:
+    """An Ed25519 public key in base64url. Raises TypeError, ValueError, or ``BadSignature``."""
     if not isinstance(text, str):
         raise TypeError("not a string")
     return Ed25519PublicKey.from_public_bytes(from_base64url(text))
@@ -210,7 +228,7 @@ def _member_key(did: str, entry: JSON, where: str) -> MemberKey | None:
     if not isinstance(use, str) or use not in {SIGN, LOG}:
         return None
     try:
-        public = _public(entry.get("public"))
+        public = public_key(entry.get("public"))
     except (BadSignature, TypeError, ValueError) as error:
         raise UntrustedList("a key cannot be read", field=where) from error
     return MemberKey(

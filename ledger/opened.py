@@ -7,7 +7,10 @@ Rules that hold here:
 * A signed message handed over must be the one that the leaf names by hash, must not say something
   else than the leaf (sender, recipient, data space, exchange, attempt, number), and its signature
   must fit the sender's key on the membership list.
-* A message whose signer is not on the list is *open*: a citizen's key is known to one controller only.
+* A log's writer who is a person is committed to, the same in every leaf: opened in one, it is open in
+  all that follow.
+* A message whose signer is not on the list is *open*, unless their controller's credential was handed
+  over (``ledger.guests``): a citizen's key is known to one controller only.
 """
 
 from __future__ import annotations
@@ -48,11 +51,20 @@ class RowReader:
         self._step = step
         self._members = members
         self._seen = seen
+        self._writer: tuple[JSON, JSON] | None = None
+        """The commitment that stands for a person who writes the log, and who that is."""
+
+    @property
+    def writer(self) -> str | None:
+        """A person who writes the log, where a row opened who it is."""
+        return did_of(self._writer[1]) if self._writer is not None else None
 
     def open(self, index: int, leaf: JSONObject, rows: Sequence[Row]) -> JSONObject:
         """The leaf with everything that ``rows`` open put in its place."""
         where = f"leaf {index}"
         opened = dict(leaf)
+        if self._writer is not None and self._writer[0] == leaf["by"]:
+            opened["by"] = self._writer[1]
         messages: dict[str, SignedDocument] = {}
         for row in rows:
             self._step.checked += 1
@@ -65,6 +77,8 @@ class RowReader:
             for name in ("said", "heard"):
                 if name in row.content:
                     self._take(where, messages, name, row.content[name])
+        if self._writer is None and opened["by"] != leaf["by"]:
+            self._writer = leaf["by"], opened["by"]
         for name, document in messages.items():
             self._check_message(where, opened, name, document)
         self._tell(index, opened, messages)
@@ -115,7 +129,8 @@ class RowReader:
     ) -> None:
         if self._members is None:
             return  # step 5 says that no signature can be checked
-        key = self._members.find(sender, document.kid) if sender is not None else None
+        when = time if isinstance(time, int) else None
+        key = self._members.find(sender, document.kid, when) if sender is not None else None
         if key is None:
             self._step.open(where, "its key is not on the list: a person's, or unknown")
             return
@@ -124,7 +139,7 @@ class RowReader:
         except (BadSignature, MalformedJson) as error:
             self._step.wrong(where, str(error))
             return
-        complaint = key.complaint(time) if isinstance(time, int) else None
+        complaint = key.complaint(when) if when is not None else None
         if complaint is not None:
             self._step.open(where, complaint)
 

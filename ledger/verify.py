@@ -12,8 +12,8 @@ The steps, whose numbers stand again at the blocks that do them:
 4. In every chain (agreement, counterpart, node) the numbers have no gap and each leaf names the hash
    of the one before.
 5. The membership lists lead from the registrar's first keys (which the reader brings) to the newest;
-   the other documents are what their file names say and are signed by keys on the list. An agreement
-   is signed by two organisations.
+   the other documents are what their file names say and are signed by keys on the list, or by those of
+   a guest whose credential was handed over. An agreement is signed by its two parties.
 6. Each side row that was handed over opens its leaf's commitments; each signed message in one is the
    one that the leaf names, says what the leaf says, and carries a good signature (``ledger.opened``).
 7. Each chain of an agreement ends in a head that the writer signed; without one its end is
@@ -36,6 +36,7 @@ from ledger.checkpoint import Checkpoint, parse_text
 from ledger.document import BadSignature, SignedDocument, verify
 from ledger.errors import BylagError
 from ledger.folder import HEAD_KIND, LIST_KIND, Document, ExportFolder, Row
+from ledger.guests import CREDENTIAL_KIND, UntrustedCredential, vouched_for
 from ledger.leaf import InvalidLeaf, chain_of, read
 from ledger.members import Members, Registrar, follow
 from ledger.note import VerifierKey, parse
@@ -84,12 +85,15 @@ def verify_folder(
         return report, Ends(None, {})
     checkpoint, key = signed
     members = documents.follow_lists(report)
-    entries.check(checkpoint, key, RowReader(row_step, members, seen), row_step)
+    documents.follow_credentials(members)
+    rows = RowReader(row_step, members, seen)
+    entries.check(checkpoint, key, rows, row_step)
+    writer = did_of(entries.writer) or rows.writer
     if policy is None:
-        _check_log_key(checkpoint_step, key, entries.writer, members)
+        _check_log_key(checkpoint_step, key, entries.writer, rows.writer, members)
     documents.check(members)
-    _check_heads(head_step, documents, checkpoint, entries)
-    return report, Ends(did_of(entries.writer), {chain: aseq for chain, (aseq, _) in entries.heads.items()})
+    _check_heads(head_step, documents, checkpoint, entries, writer)
+    return report, Ends(writer, {chain: aseq for chain, (aseq, _) in entries.heads.items()})
 
 
 def _check_checkpoint(
@@ -119,14 +123,17 @@ def _check_checkpoint(
     return checkpoint, verdict.log
 
 
-def _check_log_key(step: Step, key: VerifierKey, writer: JSON, members: Members | None) -> None:
+def _check_log_key(
+    step: Step, key: VerifierKey, by: JSON, person: str | None, members: Members | None
+) -> None:
     """(1) Without a policy, whose key it is must come from somewhere else than the folder."""
     if members is None or not members.trusted:
         step.open(key.name, "the key comes from the export itself: compare it, or give a trust policy")
-    elif writer is not None and did_of(writer) is None:
+    elif did_of(by) is None and not members.knows(person):
         step.open(key.name, "a person's log: no list names its key, compare it with what they were given")
-    elif writer is not None and key.public not in members.log_keys(did_of(writer)):
-        step.wrong(key.name, "the membership list does not name this key as one of the writer's log")
+    elif key.public not in members.log_keys(did_of(by) or person):
+        named = "no credential names" if did_of(by) is None else "the membership list does not name"
+        step.wrong(key.name, f"{named} this key as one of the writer's log")
 
 
 class _Entries:
@@ -267,15 +274,32 @@ class _Documents:
             self._step.open(where, "taken as they are: give the registrar's first keys to check who signed")
         return members
 
+    def follow_credentials(self, members: Members | None) -> None:
+        """Let ``members`` know the keys of guests whose credentials were handed over."""
+        if members is None:
+            return
+        try:
+            for name, document in self._folder.documents(CREDENTIAL_KIND):
+                self._step.checked += 1
+                if not document.signatures:
+                    self._step.wrong(name, "nobody signed it")
+                try:
+                    for signed in document.signed():
+                        members.add(vouched_for(signed, members))
+                except UntrustedCredential as error:
+                    self._step.wrong(name, str(error))
+        except BylagError as error:
+            self._step.wrong(f"documents/{CREDENTIAL_KIND}", str(error))
+
     def check(self, members: Members | None) -> None:
-        """Names and signatures of every document but the lists and heads."""
+        """Names and signatures of every document but the lists, heads and credentials."""
         self._members = members
         for kind in self._folder.kinds():
             try:
                 for name, document in self._folder.documents(kind):
                     if name != f"documents/{kind}/{document.digest}.json":
                         self._step.wrong(name, "the document's digest is not its name")
-                    if kind not in {LIST_KIND, HEAD_KIND}:
+                    if kind not in {LIST_KIND, HEAD_KIND, CREDENTIAL_KIND}:
                         self._step.checked += 1
                         self._check_signers(name, kind, document)
             except BylagError as error:
@@ -289,6 +313,8 @@ class _Documents:
                     holder, complaint = self._holder(signed, HEAD_KIND)
                     if complaint is not None:
                         step.wrong(name, complaint)
+                    elif self._members is not None and holder is None and not self._members.knows(writer):
+                        step.open(name, "its key is not on the list: a person's, or unknown")
                     elif self._members is not None and holder != writer:
                         step.wrong(name, "it is not signed by the log's writer")
                     yield name, signed.content()
@@ -325,10 +351,12 @@ class _Documents:
         return (None if key is None else key.did), None
 
 
-def _check_heads(step: Step, documents: _Documents, checkpoint: Checkpoint, entries: _Entries) -> None:
+def _check_heads(
+    step: Step, documents: _Documents, checkpoint: Checkpoint, entries: _Entries, writer: str | None
+) -> None:
     """(7) Where each agreement's chain ends, by the writer's signature."""
     unsigned = {chain for chain in entries.heads if chain.startswith("agreement ")}
-    for name, content in documents.heads(step, did_of(entries.writer)):
+    for name, content in documents.heads(step, writer):
         step.checked += 1
         chain = chain_of({"agreement": content.get("agreement")})
         end = entries.heads.get(chain or "")

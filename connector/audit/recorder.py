@@ -26,7 +26,7 @@ from ledger.ambient import Ambient
 from ledger.canonical import JSON, JSONObject
 from ledger.commitment import fresh_json
 from ledger.document import SignedDocument
-from ledger.leaf import build, read
+from ledger.leaf import agreement_chain, build, read
 from ledger.names import DataSpaceId, LeafHash, LeafIndex, Milliseconds, Origin, ParticipantId
 from ledger.side import SHARED, KeyChest
 
@@ -77,7 +77,7 @@ class Recorder:
         row: JSONObject = {}
         by: JSON = {"org": self._me}
         if self._is_person:
-            opening = fresh_json("by", self._me, self._ambient)
+            opening = fresh_json("by", by, self._ambient)
             by, row = {"commitment": opening.commitment}, {"openings": {"by": opening.to_json()}}
         leaves = log.start(
             transaction.sqlite,
@@ -113,6 +113,12 @@ class Recorder:
             (scope.person, scope.chain, name),
         )
         return name
+
+    def agreements_of(self, connection: sqlite3.Connection, person: ParticipantId) -> dict[str, str]:
+        """What the log calls the chains of agreements with a person, each with the agreement's id."""
+        prefix = agreement_chain("")
+        rows = connection.execute("SELECT name, scope FROM person_chain WHERE person = ?", (person,))
+        return {name: scope.removeprefix(prefix) for name, scope in rows if scope.startswith(prefix)}
 
     def _chain(self, transaction: Transaction, scope: Scope) -> str:
         return scope.chain if scope.person is None else self.chain(transaction.sqlite, scope)

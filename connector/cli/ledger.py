@@ -117,18 +117,22 @@ def consistency(old: Path, new: Path, trust: Path | None, as_json: bool) -> None
 
 @ledger.command()
 @click.argument("folder", type=PATH)
+@click.option("--guest", metavar="HANDLE", help="Hand over also what is recorded about this guest.")
 @on_home
-def export(session: Session, folder: Path) -> None:
+def export(session: Session, folder: Path, guest: str | None) -> None:
     """Write an export of your log to FOLDER, for somebody who trusts nobody.
 
     It holds every record, what the parties to agreements signed, the agreements and the membership
     lists, and nothing about a person. It verifies with `bylag ledger verify FOLDER`.
 
+    With --guest it holds that person's own rows, agreements and credentials too: it is for them, or for
+    whoever may see what is recorded about them. That it was written is recorded about them as well.
+
     \b
     Example:
       bylag ledger export ./alfa-export
     """
-    session.print(session.ask("ledger-export", out=str(folder)), _say_exported)
+    session.print(session.ask("ledger-export", out=str(folder), **without_none(guest=guest)), _say_exported)
 
 
 def _offline(command: str, as_json: bool, *arguments: str) -> None:

@@ -156,10 +156,10 @@ def take_answer(node: Node, data: bytes, fingerprint: str | None) -> TrustStore:
         _, trust = answer.take(
             node.ring, ParticipantId(node.config.controller), node.ambient.now(), fingerprint
         )
-        admission = answer.admission
+        admission, given = answer.admission, [answer.credential]
         _write(node.home.guest_answer, data)
     else:
-        admission = read_admission(data)
+        admission, given = read_admission(data), []
         trust = admission.take(ParticipantId(node.config.participant), node.ring, fingerprint)
     if trust.first.space != DataSpaceId(node.config.space):
         raise HomeExists(
@@ -167,7 +167,9 @@ def take_answer(node: Node, data: bytes, fingerprint: str | None) -> TrustStore:
             next_step="Ask for the right answer, or make a home for that data space.",
         )
 
-    from connector.store.tables import ListRow  # noqa: PLC0415  # loads SQLAlchemy
+    # These load SQLAlchemy.
+    from connector.identity.stored import keep  # noqa: PLC0415
+    from connector.store.tables import ListRow  # noqa: PLC0415
 
     def store(transaction: Transaction) -> None:
         for number, signed in enumerate(admission.chain, start=1):
@@ -180,6 +182,8 @@ def take_answer(node: Node, data: bytes, fingerprint: str | None) -> TrustStore:
                     accepted=node.ambient.now(),
                 )
                 transaction.session.add(row)
+        for credential in given:
+            keep(transaction, credential)
 
     node.writer.submit(store).result()
     _write(node.home.registrar, trust.first.to_bytes())

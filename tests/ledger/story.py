@@ -6,7 +6,7 @@ looks at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -181,6 +181,7 @@ class Story:
         *,
         holders: Sequence[str] = (SHARED,),
         documents: Sequence[tuple[str, Document]] | None = None,
+        agreements: Mapping[str, str] | None = None,
     ) -> Path:
         """Publish what there is and hand it over."""
         home.publisher.publish(seal=True)
@@ -198,6 +199,7 @@ class Story:
                 chest=home.chest,
                 holders=holders,
                 documents=documents,
+                agreements=agreements or {},
             ),
             target,
             home.ambient.now(),

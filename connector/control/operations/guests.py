@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from sqlmodel import col, select
-
 from connector.control.operation import Asked, operation
+from connector.identity import stored
 from connector.identity.certificate import read_leaf
-from connector.identity.credential import read_credential
+from connector.identity.credential import GuestCredential
 from connector.identity.enrolment import Admission
 from connector.identity.guest import GuestAnswer, answer, read_guest_request, renew, vouch
 from connector.identity.peer import Assurance, Limit
-from connector.identity.public import thumbprint
 from connector.node import Node
-from connector.store.tables import GuestRow
 from connector.store.writer import Transaction
-from ledger.canonical import JSON, encode
+from ledger.canonical import JSON
 from ledger.document import SignedDocument, from_base64url, to_base64url
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import ParticipantId, UnitId
@@ -28,58 +25,30 @@ class NoSuchGuest(BylagError):
     default_next_step = "List them with `bylag guest list`."
 
 
-class VouchedFor(BylagError):
-    """A request with keys of a guest whom this participant vouches for, or did."""
-
-    code = "VOUCHED_FOR"
-    kind = ErrorKind.CONFLICT
-    default_next_step = "Renew the guest's credential, or ask them for a request with fresh keys."
-
-
 @operation("vouch")
 async def vouch_for(asked: Asked) -> JSON:
-    """Vouch for whoever holds the keys of a request, having made sure who that is; gives the answer."""
+    """Vouch for whoever holds the keys of a request, having made sure who that is; gives the answer.
+
+    A request that keeps a handle changes that guest's keys: the old signing key must vouch for it.
+    """
     fields = asked.arguments
     data = from_base64url(fields.text("request", limit=1 << 20))
     assurance = Assurance(fields.choice("assurance", [level.value for level in Assurance]))
     unit = fields.maybe_text("unit")
     fields.finish()
     node = asked.running.node
+    request = read_guest_request(data)
     signed = vouch(
-        read_guest_request(data),
+        request,
         controller=node.me,
         space=node.space,
         ring=node.ring,
         assurance=assurance,
         ambient=node.ambient,
         unit=UnitId(unit) if unit else None,
+        previous=_held(node, request.previous) if request.previous is not None else None,
     )
-    credential = read_credential(signed)
-    given = _answer(node, signed)
-
-    def store(transaction: Transaction) -> None:
-        tls, sign = thumbprint(credential.keys.tls), thumbprint(credential.keys.sign)
-        same = (col(GuestRow.tls_thumbprint) == tls) | (col(GuestRow.sign_thumbprint) == sign)
-        if transaction.session.exec(select(GuestRow).where(same)).first() is not None:
-            raise VouchedFor("somebody with these keys is vouched for already", field="request")
-        transaction.session.add(
-            GuestRow(
-                handle=credential.handle,
-                tls_thumbprint=tls,
-                sign_thumbprint=sign,
-                credential=encode(signed.to_json()),
-                not_after=credential.expires,
-                status="active",
-            )
-        )
-
-    await node.writer.write(store)
-    node.guests.add(credential)
-    return {
-        "handle": credential.handle,
-        "expires": credential.expires,
-        "answer": to_base64url(given.to_bytes()),
-    }
+    return await _give(node, signed)
 
 
 @operation("renew-guest")
@@ -88,24 +57,7 @@ async def renew_guest(asked: Asked) -> JSON:
     handle = ParticipantId(asked.arguments.text("handle"))
     asked.arguments.finish()
     node = asked.running.node
-    held = node.guests.find(handle)
-    if held is None or node.guests.limit(handle, node.ambient.now()) is Limit.VOUCHING_ENDED:
-        raise NoSuchGuest("no such guest", field="handle")
-    signed = renew(held, node.ring, node.ambient)
-    credential = read_credential(signed)
-    given = _answer(node, signed)
-
-    def store(transaction: Transaction) -> None:
-        row = transaction.session.get_one(GuestRow, handle)
-        row.credential, row.not_after = encode(signed.to_json()), credential.expires
-
-    await node.writer.write(store)
-    node.guests.add(credential)
-    return {
-        "handle": credential.handle,
-        "expires": credential.expires,
-        "answer": to_base64url(given.to_bytes()),
-    }
+    return await _give(node, renew(_held(node, handle), node.ring, node.ambient))
 
 
 @operation("guests")
@@ -113,8 +65,8 @@ async def guests(asked: Asked) -> JSON:
     """Everybody this participant vouches for, by handle."""
     asked.arguments.finish()
     with asked.running.node.database.read() as session:
-        rows = session.exec(select(GuestRow)).all()
-    return [{"handle": row.handle, "status": row.status, "expires": row.not_after} for row in rows]
+        found = stored.listed(session)
+    return [{"handle": handle, "status": status, "expires": expires} for handle, status, expires in found]
 
 
 @operation("end-guest")
@@ -124,14 +76,32 @@ async def end_guest(asked: Asked) -> JSON:
     asked.arguments.finish()
 
     def end(transaction: Transaction) -> None:
-        row = transaction.session.get(GuestRow, handle)
-        if row is None:
+        if not stored.end(transaction, handle):
             raise NoSuchGuest("no such guest", field="handle")
-        row.status = "ended"
 
     await asked.running.node.writer.write(end)
     asked.running.node.end_guest(handle)
     return {"handle": handle, "status": "ended"}
+
+
+def _held(node: Node, handle: ParticipantId) -> GuestCredential:
+    """The newest credential of a guest who is vouched for. Raises :class:`NoSuchGuest`."""
+    held = node.guests.find(handle)
+    if held is None or node.guests.limit(handle, node.ambient.now()) is Limit.VOUCHING_ENDED:
+        raise NoSuchGuest("no such guest", field="handle")
+    return held
+
+
+async def _give(node: Node, signed: SignedDocument) -> JSON:
+    """Keep a credential beside the guest's earlier ones, and give the answer with it."""
+    given = _answer(node, signed)
+    credential = await node.writer.write(lambda transaction: stored.keep(transaction, signed))
+    node.guests.add(credential)
+    return {
+        "handle": credential.handle,
+        "expires": credential.expires,
+        "answer": to_base64url(given.to_bytes()),
+    }
 
 
 def _answer(node: Node, signed: SignedDocument) -> GuestAnswer:

@@ -8,15 +8,19 @@ from pathlib import Path
 
 from sqlmodel import select
 
-from connector.audit.scope import Scope
+from connector.audit.scope import Counterpart, Scope
 from connector.control.operation import Asked, operation
+from connector.control.operations.guests import NoSuchGuest
+from connector.identity.stored import credentials
+from connector.node import Node
 from connector.store.tables import AgreementRow
 from ledger import log
 from ledger.canonical import JSON
 from ledger.document import sign
 from ledger.export import Export, write
-from ledger.folder import Document
+from ledger.folder import LIST_KIND, Document
 from ledger.fsck import check_all
+from ledger.guests import CREDENTIAL_KIND
 from ledger.leaf import agreement_chain, read
 from ledger.names import ParticipantId
 from ledger.side import SHARED
@@ -66,12 +70,19 @@ async def verify(asked: Asked) -> JSON:
 
 @operation("ledger-export")
 async def export(asked: Asked) -> JSON:
-    """Write an export folder that verifies offline: the log, the shared side rows, lists, agreements."""
-    out = Path(asked.arguments.text("out", limit=4096))
-    asked.arguments.finish()
+    """Write an export folder that verifies offline: the log, the shared side rows, lists, agreements.
+
+    With ``guest``, a handle, also that person's own rows, credentials and agreements: for them, or for
+    somebody who may see what is recorded about them.
+    """
+    fields = asked.arguments
+    out, named = Path(fields.text("out", limit=4096)), fields.maybe_text("guest")
+    fields.finish()
     node = asked.running.node
+    guest = _known(node, named) if named is not None else None
+    scope = Scope(Counterpart(guest, is_person=True)) if guest is not None else Scope()
     await node.writer.write(
-        lambda transaction: node.recorder.record(transaction, "access", Scope(), members={"code": "EXPORT"})
+        lambda transaction: node.recorder.record(transaction, "access", scope, members={"code": "EXPORT"})
     )
     await asyncio.to_thread(node.notary.publish, seal=True)
     last = node.notary.last
@@ -85,8 +96,9 @@ async def export(asked: Asked) -> JSON:
             key=node.notary.key,
             sign_head=lambda content: sign(content, node.ring.sign),
             chest=node.chest,
-            holders=(SHARED,),
-            documents=list(_documents(asked)),
+            holders=(SHARED,) if guest is None else (SHARED, guest),
+            documents=list(_documents(node, guest)),
+            agreements={} if guest is None else node.recorder.agreements_of(connection, guest),
         )
         checkpoint = await asyncio.to_thread(write, written, out, node.ambient.now())
     return {
@@ -98,12 +110,21 @@ async def export(asked: Asked) -> JSON:
     }
 
 
-def _documents(asked: Asked) -> Iterator[tuple[str, Document]]:
-    node = asked.running.node
+def _known(node: Node, handle: str) -> ParticipantId:
+    """A guest of this participant, vouched for or not any more. Raises :class:`NoSuchGuest`."""
+    if node.config.is_guest or node.guests.find(ParticipantId(handle)) is None:
+        raise NoSuchGuest("no such guest", field="guest")
+    return ParticipantId(handle)
+
+
+def _documents(node: Node, guest: ParticipantId | None) -> Iterator[tuple[str, Document]]:
     for number in range(1, node.trust.number + 1):
         signed = node.trust.signed(number)
-        yield "membership-list", Document(signed.payload, tuple(signed.signatures))
+        yield LIST_KIND, Document(signed.payload, tuple(signed.signatures))
+    person = node.me if node.config.is_guest else guest
     with node.database.read() as session:
         for row in session.exec(select(AgreementRow)):
-            if not node.is_person(ParticipantId(row.peer)):
+            if row.peer == guest or not node.is_person(ParticipantId(row.peer)):
                 yield "agreement", Document(row.payload, (row.provider_jws, row.consumer_jws))
+        for credential in credentials(session, person) if person is not None else ():
+            yield CREDENTIAL_KIND, Document(credential.payload, (credential.jws,))

@@ -13,7 +13,8 @@ from connector.store.tables.exchange import (
     NonceRow,
     WindowRow,
 )
-from connector.store.tables.membership import GuestRow, ListConflictRow, ListRow, PersonChainRow
+from connector.store.tables.guests import GuestCredentialRow, GuestRow
+from connector.store.tables.membership import ListConflictRow, ListRow, PersonChainRow
 from connector.store.tables.outbox import NoticeRow, PeerRow
 from connector.store.tables.people import PersonIndexRow, PersonRow
 
@@ -23,6 +24,7 @@ __all__ = [
     "DatasetRow",
     "DeliveryRow",
     "ExchangeRow",
+    "GuestCredentialRow",
     "GuestRow",
     "LabelTreeRow",
     "ListConflictRow",

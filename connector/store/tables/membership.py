@@ -1,4 +1,4 @@
-"""Membership lists as they were accepted, and the guests this participant vouches for."""
+"""Membership lists as they were accepted, and the names of the log's chains about people."""
 
 from __future__ import annotations
 
@@ -37,18 +37,3 @@ class PersonChainRow(SQLModel, table=True):
     person: str = Field(primary_key=True)
     scope: str = Field(primary_key=True)
     name: str = Field(unique=True)
-
-
-class GuestRow(SQLModel, table=True):
-    """A citizen or sole trader whom this participant vouches for."""
-
-    __tablename__ = "guest"
-
-    handle: str = Field(primary_key=True)
-    tls_thumbprint: str = Field(unique=True, index=True)
-    sign_thumbprint: str = Field(unique=True)
-    credential: bytes
-    """The signed guest credential, whole."""
-    not_after: int
-    status: str
-    """``active`` or ``ended``."""

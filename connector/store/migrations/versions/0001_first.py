@@ -85,15 +85,22 @@ def upgrade() -> None:
     op.create_table(
         "guest",
         sa.Column("handle", sa.String(), nullable=False),
-        sa.Column("tls_thumbprint", sa.String(), nullable=False),
-        sa.Column("sign_thumbprint", sa.String(), nullable=False),
-        sa.Column("credential", sa.LargeBinary(), nullable=False),
-        sa.Column("not_after", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("handle"),
-        sa.UniqueConstraint("sign_thumbprint"),
     )
-    op.create_index(op.f("ix_guest_tls_thumbprint"), "guest", ["tls_thumbprint"], unique=True)
+    op.create_table(
+        "guest_credential",
+        sa.Column("handle", sa.String(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("tls_thumbprint", sa.String(), nullable=False),
+        sa.Column("sign_thumbprint", sa.String(), nullable=False),
+        sa.Column("document", sa.LargeBinary(), nullable=False),
+        sa.Column("not_after", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["handle"], ["guest.handle"]),
+        sa.PrimaryKeyConstraint("handle", "number"),
+    )
+    for name in ("tls_thumbprint", "sign_thumbprint"):
+        op.create_index(op.f(f"ix_guest_credential_{name}"), "guest_credential", [name], unique=False)
     op.create_table(
         "membership_conflict",
         sa.Column("number", sa.Integer(), nullable=False),
