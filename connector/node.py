@@ -261,9 +261,7 @@ class Node:
             self.home.database,
             self.home.log,
             Signer(self.origin, self.ring.log),
-            Cosigner(
-                f"{self.origin}/witness", self.ring.witness if not self.config.is_guest else self.ring.log
-            ),
+            Cosigner(f"{self.origin}/witness", self.ring.witness),
             self.writer,
             self.ambient,
         )
@@ -402,15 +400,12 @@ class Node:
 
     def own_party(self, unit: UnitId | None) -> Party:
         """This participant as a party to an agreement."""
-        party_log = None
-        if not self.config.is_guest:
-            party_log = PartyLog(self.origin, str(self.notary.key))
         return Party(
             id=self.me,
             unit=unit,
             role=ProtectionRole.CONTROLLER,
             key=self.ring.thumbprint(Job.SIGN),
-            log=party_log,
+            log=PartyLog(self.origin, str(self.notary.key)),
         )
 
     def applicant(self, participant: ParticipantId) -> Applicant:

@@ -20,7 +20,7 @@ The full recomputation is ``ledger.fsck``.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from ledger import log
@@ -29,6 +29,7 @@ from ledger.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint, sig
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import Milliseconds, Origin
 from ledger.note import Note, Signature, Signer, VerifierKey, parse
+from ledger.side import SHARED
 from ledger.tiles import WIDTH, ForgedTile, MalformedTile, NoSuchTile, TileReader
 from ledger.tilestore import DiskStore, TileBuilder
 from ledger.tree import Node, leaf_hash
@@ -149,22 +150,30 @@ def remember(connection: sqlite3.Connection, signed: SignedCheckpoint, time: Mil
 
 
 def remember_cosignature(
-    connection: sqlite3.Connection, size: int, signature: Signature, time: Milliseconds
+    connection: sqlite3.Connection,
+    size: int,
+    signature: Signature,
+    time: Milliseconds,
+    holder: str = SHARED,
 ) -> None:
-    """Store somebody's verified cosignature on our checkpoint of ``size``. Does not commit."""
+    """Store somebody's verified cosignature on our checkpoint of ``size``. Does not commit.
+
+    ``holder`` is the person whose cosignature it is, if it is one's.
+    """
     connection.execute(
-        "INSERT OR REPLACE INTO cosignature (size, name, line, time) VALUES (?, ?, ?, ?)",
-        (size, signature.name, signature.line.encode(), time),
+        "INSERT OR REPLACE INTO cosignature (size, name, line, time, holder) VALUES (?, ?, ?, ?, ?)",
+        (size, signature.name, signature.line.encode(), time, holder),
     )
 
 
-def cosigned_note(connection: sqlite3.Connection, size: int) -> Note:
-    """The stored note of ``size`` with every cosignature it has by now. Raises ``NoSuchLeaf``."""
+def cosigned_note(connection: sqlite3.Connection, size: int, holders: Sequence[str] = (SHARED,)) -> Note:
+    """The stored note of ``size`` with every cosignature it has by now, of organisations unless
+    ``holders`` names people too: a cosignature leads to who made it. Raises ``NoSuchLeaf``."""
     row = connection.execute("SELECT note FROM checkpoint WHERE size = ?", (size,)).fetchone()
     if row is None:
         raise log.NoSuchLeaf(f"no checkpoint of size {size} was signed")
-    lines = connection.execute("SELECT line FROM cosignature WHERE size = ? ORDER BY name", (size,))
-    return parse(row[0] + b"".join(line for (line,) in lines))
+    lines = connection.execute("SELECT line, holder FROM cosignature WHERE size = ? ORDER BY name", (size,))
+    return parse(row[0] + b"".join(line for line, holder in lines if holder in holders))
 
 
 def _resume(connection: sqlite3.Connection, store: DiskStore, last: SignedCheckpoint | None) -> TileBuilder:

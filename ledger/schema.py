@@ -59,13 +59,15 @@ STATEMENTS: Final[tuple[str, ...]] = (
         time INTEGER NOT NULL
     ) STRICT
     """,
-    # Others' cosignatures on our checkpoints, one signature line each.
+    # Others' cosignatures on our checkpoints, one signature line each. A person's is shown to them alone,
+    # and goes with them: `holder` is whose it is, as in side_row.
     """
     CREATE TABLE IF NOT EXISTS cosignature (
-        size INTEGER NOT NULL REFERENCES checkpoint (size),
-        name TEXT NOT NULL,
-        line BLOB NOT NULL,
-        time INTEGER NOT NULL,
+        size   INTEGER NOT NULL REFERENCES checkpoint (size),
+        name   TEXT NOT NULL,
+        line   BLOB NOT NULL,
+        time   INTEGER NOT NULL,
+        holder TEXT NOT NULL,
         PRIMARY KEY (size, name)
     ) STRICT
     """,
@@ -73,6 +75,7 @@ STATEMENTS: Final[tuple[str, ...]] = (
     """
     CREATE TABLE IF NOT EXISTS cosigned (
         origin TEXT PRIMARY KEY,
+        holder TEXT NOT NULL,
         size   INTEGER NOT NULL CHECK (size >= 0),
         root   BLOB NOT NULL CHECK (length(root) = 32),
         note   BLOB NOT NULL,

@@ -277,12 +277,16 @@ def rows_of(
 
 
 def erase(connection: sqlite3.Connection, holder: str) -> int:
-    """Delete every row of the holder and return how many there were. Does not commit.
+    """Delete every row of the holder and return how many side rows there were. Does not commit.
+
+    With them go what the holder cosigned of this log, and what this log's owner cosigned of theirs.
 
     The caller appends the ``erasure`` leaf in the same transaction, and after it calls
     :meth:`KeyChest.destroy` and :meth:`KeyChest.rewrap`. The database must run with
     ``PRAGMA secure_delete``.
     """
+    connection.execute("DELETE FROM cosignature WHERE holder = ?", (holder,))
+    connection.execute("DELETE FROM cosigned WHERE holder = ?", (holder,))
     return connection.execute("DELETE FROM side_row WHERE holder = ?", (holder,)).rowcount
 
 

@@ -3,12 +3,14 @@
 Rules that hold here (LEDGER.md section 4): a checkpoint is signed for a size whose tiles are durable
 and stored before anybody sees it; at most once a second, or at a Seal. A counterpart's checkpoint is
 cosigned only when it extends the last one that was cosigned, and that is stored before the answer.
+A person's cosignature, and what was cosigned of their log, lead to them: neither is shown to others.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from connector.store.writer import Transaction, Writer
@@ -20,6 +22,7 @@ from ledger.errors import BylagError, ErrorKind
 from ledger.names import LeafIndex, RootHash, TreeSize
 from ledger.note import Note, Signer, VerifierKey, verify
 from ledger.publish import Publisher, cosigned_note, remember, remember_cosignature
+from ledger.side import SHARED
 from ledger.tilestore import DiskStore
 from ledger.tree import BadProof, check_consistency, consistency_proof, inclusion_proof
 
@@ -102,16 +105,19 @@ class Notary:
         note = cosigned_note(self._connection, last.checkpoint.size)
         return bytes(proof.make(index, hashes, note)).decode()
 
-    def note(self, size: int) -> Note:
-        """The stored note of ``size`` with every cosignature it has."""
-        return cosigned_note(self._connection, size)
+    def note(self, size: int, holders: Sequence[str] = (SHARED,)) -> Note:
+        """The stored note of ``size`` with every cosignature it has, people's only where they are named."""
+        return cosigned_note(self._connection, size, holders)
 
-    def take_cosignature(self, transaction: Transaction, note: Note, theirs: VerifierKey) -> None:
-        """Keep a counterpart's cosignature on our checkpoint, verified."""
+    def take_cosignature(
+        self, transaction: Transaction, note: Note, theirs: VerifierKey, holder: str = SHARED
+    ) -> None:
+        """Keep a counterpart's cosignature on our checkpoint, verified; ``holder`` if it is a person."""
         checkpoint = open_checkpoint(bytes(note), self.key).checkpoint
         for signature in verify(note, [verifier_for(theirs)]):
             if signature.name == theirs.name:
-                remember_cosignature(transaction.sqlite, checkpoint.size, signature, self._ambient.now())
+                now = self._ambient.now()
+                remember_cosignature(transaction.sqlite, checkpoint.size, signature, now, holder)
 
     def cosigned_size(self, connection: sqlite3.Connection, origin: str) -> int:
         """The size of a counterpart's log that this participant cosigned last, 0 if never."""
@@ -136,9 +142,16 @@ class Notary:
         return size > log.size(self._connection)
 
     def cosign(
-        self, transaction: Transaction, theirs: VerifierKey, note: bytes, consistency: list[bytes]
+        self,
+        transaction: Transaction,
+        theirs: VerifierKey,
+        note: bytes,
+        consistency: list[bytes],
+        holder: str = SHARED,
     ) -> Note:
         """Cosign a counterpart's checkpoint, in the transaction that remembers it.
+
+        ``holder`` is the person whose log it is, if it is one's.
 
         Raises :class:`NotConsistent`, or what reading the note raises.
         """
@@ -148,10 +161,17 @@ class Notary:
         signature = self._cosigner.sign(checkpoint.text, self._ambient.now())
         cosigned = signed.note.with_signature(signature)
         transaction.sqlite.execute(
-            "INSERT INTO cosigned (origin, size, root, note, time) VALUES (?, ?, ?, ?, ?)"
+            "INSERT INTO cosigned (origin, holder, size, root, note, time) VALUES (?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (origin) DO UPDATE SET size = excluded.size, root = excluded.root,"
             " note = excluded.note, time = excluded.time",
-            (checkpoint.origin, checkpoint.size, checkpoint.root, bytes(cosigned), self._ambient.now()),
+            (
+                checkpoint.origin,
+                holder,
+                checkpoint.size,
+                checkpoint.root,
+                bytes(cosigned),
+                self._ambient.now(),
+            ),
         )
         return cosigned
 

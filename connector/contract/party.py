@@ -1,12 +1,14 @@
 """A party to an agreement: who, for which unit, in which role under data protection law, with which keys.
 
-Rules that hold here: an organisation is given by its did and has a log; a citizen is given by the
-handle that their controller gave them, never by name, and their log is left out. The keys named here
-are the ones that the agreement's signatures and the party's log must show.
+Rules that hold here: an organisation is given by its did; a citizen by the handle that their controller
+gave them, never by name. The keys named here are the ones that the agreement's signatures and the
+party's log must show. A log is called after its party's did, a citizen's by a random name: so nobody's
+log can be taken for another's, and a citizen's says nothing of them.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -54,8 +56,7 @@ class Party:
     role: ProtectionRole
     key: Thumbprint
     """The key that signs the agreement for this party."""
-    log: PartyLog | None
-    """None for a citizen."""
+    log: PartyLog
 
     @property
     def is_citizen(self) -> bool:
@@ -68,24 +69,31 @@ class Party:
             "unit": self.unit,
             "role": self.role.value,
             "key": self.key,
-            "log": self.log.members() if self.log else None,
+            "log": self.log.members(),
         }
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
         """Read a party. Raises :class:`~ledger.fields.BadField` naming the member."""
         unit = forms.maybe_unit(fields, "unit")
-        log = fields.maybe_object("log")
         party = cls(
             id=forms.participant(fields, "id"),
             unit=None if unit is None else UnitId(unit),
             role=ProtectionRole(fields.choice("role", [role.value for role in ProtectionRole])),
             key=forms.thumbprint(fields, "key"),
-            log=PartyLog.read(log) if log else None,
+            log=PartyLog.read(fields.object("log")),
         )
-        if party.is_citizen != (party.log is None):
-            raise fields.wrong("log", "is named for an organisation, and null for a citizen")
+        if not _is_called_after(party.log.origin, party.id):
+            raise fields.wrong("log.origin", "must be called after the party, a citizen's by a random name")
         if party.is_citizen and party.unit is not None:
             raise fields.wrong("unit", "is null for a citizen")
         fields.finish()
         return party
+
+
+def _is_called_after(origin: Origin, party: ParticipantId) -> bool:
+    if forms.is_organisation(party):
+        name = re.escape(party.removeprefix("did:web:").replace(":", "/"))
+    else:
+        name = "guest/[0-9a-f]{32}"
+    return re.fullmatch(f"{name}/log(/[1-9][0-9]{{0,8}})?", origin) is not None

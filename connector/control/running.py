@@ -35,6 +35,8 @@ from ledger.names import ParticipantId
 
 logger = logging.getLogger("bylag.running")
 PUBLISH_SECONDS: Final = 10.0
+GUEST_PUBLISH_SECONDS: Final = 3600.0
+"""A citizen's log is published hourly, or for a Seal (LEDGER.md section 4)."""
 SETTLE_SECONDS: Final = 5.0
 TIDY_SECONDS: Final = 10.0
 ROOTS_KEPT_MS: Final = 10_000
@@ -146,6 +148,7 @@ class Running:
         return self._shown[1]
 
     async def _publish(self) -> None:
+        pause = GUEST_PUBLISH_SECONDS if self.node.config.is_guest else PUBLISH_SECONDS
         while True:
             try:
                 await asyncio.to_thread(self.node.notary.publish)
@@ -154,7 +157,7 @@ class Running:
                 if self.server is not None:
                     await self.server.failing()
                 return
-            await asyncio.sleep(PUBLISH_SECONDS)
+            await asyncio.sleep(pause)
 
     async def _tidy(self) -> None:
         while True:

@@ -52,7 +52,7 @@ class StoredAgreements:
             ack_seconds=agreed.acknowledge_seconds,
             active=state == "active" and agreed.period.holds(self._ambient.now()),
             state=state,
-            provider_log=document.provider.log.key if document.provider.log else None,
-            consumer_log=document.consumer.log.key if document.consumer.log else None,
+            provider_log=document.provider.log.key,
+            consumer_log=document.consumer.log.key,
             until=agreed.period.end,
         )

@@ -582,7 +582,7 @@ class ConsumerExchange:
         theirs = counterlog(
             self._ground, self._terms.provider_log, self._terms.provider, self._conversation.promised
         )
-        if theirs is not None and self._terms.consumer_log is not None:
+        if theirs is not None:
             await seal(self._ground, self._channel, self._conversation, theirs)
 
     @property

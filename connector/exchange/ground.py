@@ -73,9 +73,9 @@ class Terms:
     """T."""
     active: bool
     state: str
-    provider_log: str | None = None
-    """The provider's log, as a C2SP verifier key; None for a person."""
-    consumer_log: str | None = None
+    provider_log: str
+    """The key of the provider's log, as a C2SP verifier key."""
+    consumer_log: str
     until: Milliseconds | None = None
     """When the agreement's period ends; None: when it is terminated."""
 
@@ -134,8 +134,11 @@ class Standing(Protocol):
     def require_active(self, participant: ParticipantId) -> None:
         """Raise :class:`Denied` unless the list is in force and the participant in good standing."""
 
-    def witness_key(self, participant: str, log_name: str) -> VerifierKey:
-        """The key by which a member cosigns others' checkpoints."""
+    def require_log_key(self, participant: ParticipantId, key: VerifierKey) -> None:
+        """Raise a :class:`~ledger.errors.BylagError` unless this is a key of the participant's log now."""
+
+    def witness_key(self, participant: ParticipantId, log_name: str) -> VerifierKey:
+        """The key by which a participant cosigns others' checkpoints."""
 
     def is_person(self, participant: ParticipantId) -> bool: ...
 

@@ -477,7 +477,7 @@ class ProviderExchange:
         theirs = counterlog(
             self._ground, self._terms.consumer_log, self._terms.consumer, self._conversation.promised
         )
-        if theirs is not None and self._terms.provider_log is not None:
+        if theirs is not None:
             await seal(self._ground, self._channel, self._conversation, theirs)
 
     async def _suspend(self, error: BaseException) -> None:

@@ -13,7 +13,9 @@ Rules that hold here (LEDGER.md sections 3 and 4):
   and the next exchange shows a later checkpoint over the same records.
 * Publishing waits for the writer. So a proof is made before the job that records the Seal, never in
   it: the writer would wait for the publisher, and the publisher for the writer.
-* A person's log is cosigned by their controller apart from any exchange: with a person there is no Seal.
+* A person's exchange ends with a Seal like a member's. Their log's name and key, their cosignature and
+  what was cosigned of their log lead to them: in a leaf these stand as commitments, and on no note that
+  others see.
 """
 
 from __future__ import annotations
@@ -40,8 +42,9 @@ from ledger import log
 from ledger.canonical import JSONObject
 from ledger.checkpoint import SignedCheckpoint, open_checkpoint
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import LeafHash, LeafIndex
+from ledger.names import LeafHash, LeafIndex, ParticipantId
 from ledger.note import VerifierKey, parse, parse_verifier_key
+from ledger.side import SHARED
 from ledger.tree import BadProof, check_inclusion
 
 logger = logging.getLogger("bylag.seal")
@@ -78,15 +81,15 @@ async def seal(ground: Ground, channel: Channel, conversation: Conversation, the
     return True
 
 
-def counterlog(ground: Ground, peer_log: str | None, peer: str, promised: int) -> Counterlog | None:
+def counterlog(ground: Ground, peer_log: str, peer: ParticipantId, promised: int) -> Counterlog | None:
     """What is needed to seal with ``peer``; None where there can be no Seal.
 
-    So it is for a person, who has no log on the list, and for a member whose witness key has ended.
+    So it is where the agreement names a log key that the list, or the guest's credential, does not, and
+    for somebody whose witness key has ended.
     """
-    if peer_log is None:
-        return None
     try:
         key = parse_verifier_key(peer_log)
+        ground.standing.require_log_key(peer, key)
         return Counterlog(key, ground.standing.witness_key(peer, key.name), promised)
     except BylagError as error:
         logger.warning("an exchange was not sealed", extra={"reason": error.code})
@@ -111,6 +114,7 @@ class _Sealing:
         self._channel = channel
         self._conversation = conversation
         self._theirs = theirs
+        self._holder: str = conversation.scope.person or SHARED
 
     async def run(self) -> None:
         last = await self._publish()
@@ -167,7 +171,7 @@ class _Sealing:
                 return CheckpointCosigned(
                     notary.cosigned_note(transaction.sqlite, theirs.name).decode(), known
                 )
-            cosigned = notary.cosign(transaction, theirs, note, list(shown.proof))
+            cosigned = notary.cosign(transaction, theirs, note, list(shown.proof), self._holder)
             return CheckpointCosigned(bytes(cosigned).decode())
 
         answer = await self._ground.writer.write(record)
@@ -187,7 +191,7 @@ class _Sealing:
             raise OutOfTurn("another checkpoint was cosigned than the one shown", field="note")
         notary, witness = self._ground.notary, self._theirs.witness
         await self._ground.writer.write(
-            lambda transaction: notary.take_cosignature(transaction, note, witness)
+            lambda transaction: notary.take_cosignature(transaction, note, witness, self._holder)
         )
         return True
 

@@ -10,7 +10,7 @@ from connector.contract.keys import FoundKey
 from connector.exchange.ground import Denied
 from connector.identity import syntax
 from connector.identity.directory import Directory
-from connector.identity.public import Job
+from connector.identity.public import Job, thumbprint
 from connector.identity.trust import KeyNotValid
 from ledger.ambient import Ambient
 from ledger.errors import BylagError
@@ -47,14 +47,20 @@ class ListStanding:
         except BylagError as error:
             raise Denied(error.code, str(error)) from error
 
-    def witness_key(self, participant: str, log_name: str) -> VerifierKey:
-        """The key by which a member cosigns: the newest witness key that the list has for it."""
-        entry = self._directory().trust.organisation(ParticipantId(participant))
-        now = self._ambient.now()
-        live = [key for key in entry.keys_for(Job.WITNESS) if key.is_live(now)]
-        public = live[-1].public if live else None
-        if not isinstance(public, Ed25519PublicKey):
-            raise KeyNotValid("the list names no witness key that counts now")
+    def require_log_key(self, participant: ParticipantId, key: VerifierKey) -> None:
+        """Require that the list, or a guest's credential, names the key of their log now.
+
+        Raises :class:`~connector.identity.trust.KeyNotValid`.
+        """
+        kid = thumbprint(Ed25519PublicKey.from_public_bytes(key.public))
+        self._directory().verification_key(participant, kid, Job.LOG, self._ambient.now())
+
+    def witness_key(self, participant: ParticipantId, log_name: str) -> VerifierKey:
+        """The key by which a participant cosigns: the newest that the list, or a credential, has for them.
+
+        Raises :class:`~connector.identity.trust.KeyNotValid`.
+        """
+        public = self._directory().witness_key(participant, self._ambient.now())
         return VerifierKey(f"{log_name}/witness", COSIGNATURE, public.public_bytes_raw())
 
     def is_person(self, participant: ParticipantId) -> bool:

@@ -2,7 +2,7 @@
 
 Rules that hold here:
 
-* It names a random handle and three public keys, never the person; how surely the controller knows
+* It names a random handle and four public keys, never the person; how surely the controller knows
   them is all that it says.
 * It is signed by the controller's participant key, valid when it was issued by the membership list.
 """
@@ -49,15 +49,19 @@ class GuestKeys:
 
     sign: Ed25519PublicKey
     log: Ed25519PublicKey
+    witness: Ed25519PublicKey
+    """For cosigning the controller's checkpoints, and for nothing else."""
     tls: ec.EllipticCurvePublicKey
 
     def key(self, job: Job) -> PublicKey | None:
-        """The key for a job; a guest has three."""
+        """The key for a job; a guest has four."""
         match job:
             case Job.SIGN:
                 return self.sign
             case Job.LOG:
                 return self.log
+            case Job.WITNESS:
+                return self.witness
             case Job.TLS:
                 return self.tls
             case _:
@@ -65,7 +69,7 @@ class GuestKeys:
 
     def content(self) -> JSONObject:
         """As JSON."""
-        return {"sign": to_text(self.sign), "log": to_text(self.log), "tls": to_text(self.tls)}
+        return {job.value: to_text(key) for job in Job if (key := self.key(job)) is not None}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -144,6 +148,7 @@ def read_guest_keys(fields: Fields) -> GuestKeys:
     keys = GuestKeys(
         _read_key(fields, "sign", read_ed25519),
         _read_key(fields, "log", read_ed25519),
+        _read_key(fields, "witness", read_ed25519),
         _read_key(fields, "tls", read_p256),
     )
     fields.finish()

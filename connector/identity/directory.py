@@ -74,6 +74,23 @@ class Directory:
             raise KeyNotValid("this connector has no guests", field="kid")
         return self.guests.verification_key(party, kid, job, at)
 
+    def witness_key(self, party: ParticipantId, now: Milliseconds) -> Ed25519PublicKey:
+        """The newest key by which a member or guest cosigns others' checkpoints.
+
+        Raises :class:`~connector.identity.trust.KeyNotValid`,
+        :class:`~connector.identity.trust.UnknownOrganisation`.
+        """
+        if syntax.is_handle(party):
+            held = self.guests.find(party) if self.guests is not None else None
+            if held is None or now >= held.expires:
+                raise KeyNotValid("no credential names a witness key for this guest now")
+            return held.keys.witness
+        live = [key for key in self.trust.organisation(party).keys_for(Job.WITNESS) if key.is_live(now)]
+        public = live[-1].public if live else None
+        if not isinstance(public, Ed25519PublicKey):
+            raise KeyNotValid("the list names no witness key that counts now")
+        return public
+
     def limit(self, party: ParticipantId, now: Milliseconds) -> Limit | None:
         """Why a member or guest has no full standing now; None when it has.
 

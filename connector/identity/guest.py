@@ -53,7 +53,7 @@ REQUEST: Final = "guest-request"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class GuestRequest:
-    """Somebody who asks to be vouched for, all three keys shown. It says nothing about who it is."""
+    """Somebody who asks to be vouched for, all four keys shown. It says nothing about who it is."""
 
     request: Request
     controller: ParticipantId
@@ -230,5 +230,5 @@ def read_guest_answer(data: bytes) -> GuestAnswer:
 
 def _key(keys: GuestKeys, job: Job) -> PublicKey:
     key = keys.key(job)
-    assert key is not None  # noqa: S101  # GUEST_JOBS are the three
+    assert key is not None  # noqa: S101  # GUEST_JOBS are the four
     return key

@@ -30,7 +30,7 @@ from ledger.errors import BylagError, ErrorKind
 from ledger.names import Thumbprint
 
 MEMBER_JOBS: Final = tuple(Job)
-GUEST_JOBS: Final = (Job.SIGN, Job.LOG, Job.TLS)
+GUEST_JOBS: Final = (Job.SIGN, Job.LOG, Job.WITNESS, Job.TLS)
 
 _STORE: Final = "store"
 _STORE_KEY_BYTES: Final = 32

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.audit.notary import NotConsistent
-from ledger import proof
+from ledger import proof, side
 from ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from ledger.cosignature import verifier_for
 from ledger.errors import BylagError
@@ -19,8 +19,9 @@ from ledger.log import NoSuchLeaf
 from ledger.names import LeafIndex, RootHash, TreeSize
 from ledger.note import Signer, VerifierKey, parse, verify
 from ledger.publish import LogMismatch
+from ledger.side import SHARED
 from ledger.tree import BadProof, check_consistency, check_inclusion
-from tests.audit.house import COMPANY, House
+from tests.audit.house import COMPANY, PERSON, House
 
 
 @pytest.fixture
@@ -161,6 +162,28 @@ def test_a_cosignature_on_our_checkpoint_is_kept_only_if_it_is_the_peers(house: 
     published(house)
     with pytest.raises(NoSuchLeaf):
         house.notary.note(99)
+
+
+def test_a_persons_cosignature_is_shown_to_them_alone_and_goes_with_them(
+    house: House, tmp_path: Path
+) -> None:
+    person = House(tmp_path / "person", PERSON, is_person=True)
+    try:
+        note = published(house)
+        signed = person.do(lambda tx: person.notary.cosign(tx, house.signer.key, note, []))
+        theirs = VerifierKey(f"{person.origin}/witness", 4, person.key.public_key().public_bytes_raw())
+        house.do(lambda tx: house.notary.take_cosignature(tx, parse(bytes(signed)), theirs, PERSON))
+        shown = published(person)
+        house.do(lambda tx: house.notary.cosign(tx, person.signer.key, shown, [], PERSON))
+    finally:
+        person.stop()
+    assert [signature.name for signature in house.notary.note(2).signatures] == [house.origin]
+    assert len(house.notary.note(2, (SHARED, PERSON)).signatures) == 2
+    assert person.origin not in (house.folder / "log" / "checkpoint").read_text()
+    house.do(lambda tx: side.erase(tx.sqlite, PERSON))
+    assert len(house.notary.note(2, (SHARED, PERSON)).signatures) == 1
+    with house.database.read_sqlite() as connection:
+        assert house.notary.cosigned_size(connection, person.origin) == 0
 
 
 def test_a_checkpoint_of_ours_beyond_our_log_shows_that_we_were_rolled_back(

@@ -24,6 +24,7 @@ from ledger.fields import BadField
 from ledger.names import ParticipantId, UnitId
 from tests.contract.world import (
     CITIZEN,
+    CITIZENS_LOG,
     CONSUMER,
     DAY,
     KEYS,
@@ -36,6 +37,7 @@ from tests.contract.world import (
     World,
     directory,
     key,
+    log,
 )
 
 AGREEMENT = World().agreement()
@@ -227,9 +229,20 @@ def test_bytes_that_are_not_the_canonical_form_are_refused(data: bytes) -> None:
         decode_agreement(data)
 
 
+def test_a_log_is_called_after_its_party_and_nobody_elses() -> None:
+    for name in ("other.example/log", "company.example.evil.example/log", "company.example/log/0", "log"):
+        named = replace(PARTIES[C], log=log(name))
+        with pytest.raises(BadField) as caught:
+            decode_agreement(replace(AGREEMENT, consumer=named).payload)
+        assert caught.value.field == "consumer.log.origin"
+    for name in ("company.example/log", "company.example/log/2"):
+        agreement = replace(AGREEMENT, consumer=replace(PARTIES[C], log=log(name)))
+        assert decode_agreement(agreement.payload) == agreement
+
+
 def test_a_citizen_is_given_by_handle_and_nothing_else_of_them_stands_inside() -> None:
     private = key("citizen")
-    citizen = Party(CITIZEN, None, ProtectionRole.CONTROLLER, thumbprint(private.public_key()), None)
+    citizen = Party(CITIZEN, None, ProtectionRole.CONTROLLER, thumbprint(private.public_key()), CITIZENS_LOG)
     agreement = replace(AGREEMENT, consumer=citizen)
     assert decode_agreement(agreement.payload) == agreement
     assert agreement.consumer.is_citizen and not agreement.provider.is_citizen
@@ -237,7 +250,8 @@ def test_a_citizen_is_given_by_handle_and_nothing_else_of_them_stands_inside() -
     keys.hold(CITIZEN, private, until=NOW + DAY)
     verify_agreement(agreement, C, sign_agreement(agreement, private), keys, NOW)
     for wrong, field in (
-        (replace(citizen, log=PARTIES[C].log), "consumer.log"),
+        (replace(citizen, log=PARTIES[C].log), "consumer.log.origin"),
+        (replace(citizen, log=log("guest/anna-svensson/log")), "consumer.log.origin"),
         (replace(citizen, unit=UnitId("home")), "consumer.unit"),
         (replace(citizen, id=ParticipantId("Anna Svensson")), "consumer.id"),
     ):

@@ -31,7 +31,7 @@ from ledger.document import BadSignature, SignedDocument, from_json, sign, thumb
 from ledger.errors import BylagError
 from ledger.names import AgreementId, Milliseconds, NegotiationId, ParticipantId
 from tests.contract.desks import CONSUMER, PROVIDER, Desks, Side
-from tests.contract.world import CITIZEN, DAY, KEYS, STRANGER, TERMS, key
+from tests.contract.world import CITIZEN, CITIZENS_LOG, DAY, KEYS, STRANGER, TERMS, key
 
 MEMBERS = Approval(any_member=True)
 FINAL = ("FINALIZED", "FINALIZED")
@@ -471,7 +471,8 @@ async def test_of_a_negotiation_with_a_person_nothing_that_leads_to_them_stands_
         await desks.ask()
         (notice,) = consumer.waiting(PROVIDER)
         content = notice.document.content()
-        party = {**content["party"], "id": CITIZEN, "unit": None, "log": None, "key": _thumbprint(person)}  # type: ignore[dict-item]
+        party = {**content["party"], "id": CITIZEN, "unit": None, "key": _thumbprint(person)}  # type: ignore[dict-item]
+        party["log"] = CITIZENS_LOG.members()
         asked = sign({**content, "sender": CITIZEN, "party": party}, person)
         desks.provider.takes(CITIZEN, asked, notice.opening)
         await desks.provider.desk.approve(desks.at_provider, unit=None, beside={"actor": "Clerk 7"})
@@ -488,6 +489,8 @@ async def test_of_a_negotiation_with_a_person_nothing_that_leads_to_them_stands_
             asked.digest,
             asked.jws.rpartition(".")[2],
             _thumbprint(person),
+            CITIZENS_LOG.origin,
+            CITIZENS_LOG.key,
         ):
             assert secret not in told
         assert len(desks.provider.side_rows(CITIZEN)) == 2

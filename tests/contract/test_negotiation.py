@@ -45,6 +45,7 @@ from ledger.fields import BadField
 from ledger.names import AgreementId, MessageHash, Milliseconds, NegotiationId, ParticipantId, UnitId
 from tests.contract.world import (
     CITIZEN,
+    CITIZENS_LOG,
     CONSUMER,
     DAY,
     KEYS,
@@ -61,6 +62,7 @@ from tests.contract.world import (
     P,
     World,
     key,
+    log,
 )
 
 WAYS: dict[State | None, tuple[tuple[Role, Step], ...]] = {
@@ -355,8 +357,9 @@ def test_a_negotiation_keeps_to_its_dataset() -> None:
         {"provider_pid": "p-2"},
         {"list": ListReference(5, "00" * 32)},
         {"consumer": replace(PARTIES[C], unit=UnitId("sales"))},
-        {"consumer": replace(PARTIES[C], id="did:web:third.example")},
-        {"provider": replace(PARTIES[P], id="did:web:third.example")},
+        {"consumer": replace(PARTIES[C], id="did:web:third.example", log=log("third.example/log"))},
+        {"provider": replace(PARTIES[P], id="did:web:third.example", log=log("third.example/log"))},
+        {"consumer": replace(PARTIES[C], log=log("company.example/log/2"))},
         {"provider": replace(PARTIES[P], unit=UnitId("roads"))},
         {"provider": PARTIES[C], "consumer": PARTIES[P]},
     ],
@@ -496,7 +499,7 @@ def test_a_negotiation_between_two_units_of_one_participant_goes_the_same_way() 
 
 def test_a_citizen_negotiates_under_a_handle_and_no_name_of_theirs_is_signed() -> None:
     private = key("citizen")
-    citizen = Party(CITIZEN, None, ProtectionRole.CONTROLLER, thumbprint(private.public_key()), None)
+    citizen = Party(CITIZEN, None, ProtectionRole.CONTROLLER, thumbprint(private.public_key()), CITIZENS_LOG)
     world = World(consumer=citizen, consumer_key=private)
     world.keys.hold(CITIZEN, private)
     finalized = world.play(*TO_FINALIZED)

@@ -103,6 +103,7 @@ def log(origin: str) -> PartyLog:
     return PartyLog(Origin(origin), f"{origin}+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k")
 
 
+CITIZENS_LOG = log(f"guest/{'4c' * 16}/log/1")
 PARTIES = {
     Role.PROVIDER: Party(
         PROVIDER,

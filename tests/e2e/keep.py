@@ -12,7 +12,10 @@ import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from connector.identity.public import thumbprint
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from connector.identity.public import PublicKey, thumbprint
 from connector.node import Node
 from connector.store.home import Home
 from ledger.document import header_of
@@ -61,7 +64,7 @@ def keep(home: Home, name: str, did: str, words: set[str]) -> None:
             did.removeprefix("guest:"),
             name,
             *mine,
-            *(text for key in keys[:1] for text in _spellings(key.public_bytes_raw())),
+            *(text for key in keys for text in _spellings(raw(key))),
             *_signatures(home.database, mine),
         }
         KEPT.theirs[did] = {str(node.origin), *_ids(home.database)}
@@ -102,6 +105,13 @@ def _signatures(database: Path, thumbprints: set[str]) -> set[str]:
     finally:
         connection.close()
     return found
+
+
+def raw(key: PublicKey) -> bytes:
+    """A key's own bytes; of a P-256 key its point, compressed."""
+    if isinstance(key, Ed25519PublicKey):
+        return key.public_bytes_raw()
+    return key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
 
 
 def _spellings(data: bytes) -> tuple[str, ...]:

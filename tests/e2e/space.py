@@ -249,14 +249,20 @@ class Space:
             participant.ask("update-list", file=self.newest_list())
         return self.registrar.current.number
 
-    def verify(self, *participants: Participant, good: bool = True) -> dict[str, Any]:
-        """Export the logs of some, and let ``python -m ledger verify`` judge them and compare them."""
+    def verify(
+        self, *participants: Participant, good: bool = True, about: Participant | None = None
+    ) -> dict[str, Any]:
+        """Export the logs of some, and let ``python -m ledger verify`` judge them and compare them.
+
+        ``about`` is a guest: the others hand over what is recorded about them, as for them.
+        """
         place = self.folder / f"evidence-{time.monotonic_ns()}"
         place.mkdir()
         exports = []
         for participant in participants:
             exports.append(place / participant.name.lower())
-            participant.ask("ledger-export", out=str(exports[-1]))
+            named = {"guest": about.did} if about not in (None, participant) else {}
+            participant.ask("ledger-export", out=str(exports[-1]), **named)
         first = place / "registrar-first-keys.json"
         first.write_bytes(self.registrar.trust.first.to_bytes())
         command = [sys.executable, "-m", "ledger", "verify", "--json", "--registrar", str(first)]
@@ -303,6 +309,16 @@ def compared(judged: dict[str, Any]) -> dict[str, Any]:
     assert report["facts"]["exchanges"] > 0
     assert all(step["checked"] > 0 for step in report["steps"])
     return report
+
+
+def points(judged: dict[str, Any]) -> list[str]:
+    """Everything that a verification found, wrong or open."""
+    return [
+        f"{step['step']} {each['where']}: {each['what']}"
+        for report in judged["reports"]
+        for step in report["steps"]
+        for each in step["findings"]
+    ]
 
 
 def findings(judged: dict[str, Any], exchange: str) -> list[str]:

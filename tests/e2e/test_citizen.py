@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ledger.errors import BylagError
-from tests.e2e.space import reason
+from tests.e2e.space import Participant, compared, points, reason
 from tests.e2e.town import Town
 
 
@@ -45,7 +47,15 @@ def test_a_citizen_asks_is_approved_by_hand_fetches_uses_and_ends_it(town: Town,
         "terminate-agreement", agreement=agreed["agreement"], code="OTHER", words="The dog has moved away."
     )
     municipality.until("agreement", lambda held: held["state"] == "terminated", agreement=agreed["agreement"])
-    town.space.verify(municipality, citizen)
+    judged = town.space.verify(municipality, citizen, about=citizen)
+    assert points(judged) == [], "nothing is undetermined"
+    assert compared(judged)["facts"]["exchanges"] >= 1
+    assert citizen.types(fetched["exchange"]).count("seal") == 2
+    cosigned_each_other(municipality, citizen)
+    # To everybody else the same records say nothing of them, and are closed.
+    others = points(town.space.verify(municipality))
+    assert len(others) == 1
+    assert "their chains are closed" in others[0]
 
 
 def test_a_citizen_whom_nobody_vouches_for_any_more_gets_nothing_and_may_still_end_it(town: Town) -> None:
@@ -64,3 +74,25 @@ def test_a_citizen_whom_nobody_vouches_for_any_more_gets_nothing_and_may_still_e
     assert reason(denied.value) == "NOT_ACTIVE"
     guest.ask("terminate-agreement", agreement=agreement, code="OTHER", words="I was sent away.")
     municipality.until("agreement", lambda held: held["state"] == "terminated", agreement=agreement)
+
+
+def cosigned_each_other(municipality: Participant, citizen: Participant) -> None:
+    """Each cosigned the other's checkpoint, and nothing of the citizen's stands where others see it."""
+    origin = str(citizen.leaves()[0]["origin"])
+    ((size, note),) = rows(municipality, "SELECT size, note FROM cosigned WHERE holder = ?", citizen.did)
+    assert note.startswith(origin.encode())
+    assert (size,) in rows(citizen, "SELECT size FROM cosignature")
+    cosigners = rows(municipality, "SELECT DISTINCT name FROM cosignature WHERE holder = ?", citizen.did)
+    assert cosigners == [(f"{origin}/witness",)]
+    shown = [path.read_bytes() for path in municipality.home.log.rglob("*") if path.is_file()]
+    assert shown
+    assert not any(origin.encode() in each for each in shown)
+
+
+def rows(participant: Participant, query: str, *values: str) -> list[tuple[Any, ...]]:
+    """What stands in a participant's database now."""
+    connection = sqlite3.connect(f"file:{participant.home.database}?mode=ro", uri=True)
+    try:
+        return connection.execute(query, values).fetchall()
+    finally:
+        connection.close()

@@ -53,6 +53,8 @@ TERMS = Terms(
     ack_seconds=60,
     active=True,
     state="active",
+    provider_log="",
+    consumer_log="",
 )
 
 

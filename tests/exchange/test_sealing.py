@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connector.audit.scope import Scope
 from connector.exchange.channel import CheckpointCosigned, CheckpointShown
 from connector.exchange.sealing import _Sealing
 from connector.identity.trust import KeyNotValid
 from connector.store.tables import ExchangeRow
+from ledger.note import Signer
 from tests.exchange.world import Party, World
 from tests.security.dealing import deal
 
@@ -86,6 +89,15 @@ async def test_a_checkpoint_that_was_not_cosigned_carries_no_seal(
     outcome = await deal(world)
     assert state(world.provider, outcome.exchange) == "COMPLETED"
     assert kinds(world.provider).count("seal") == before
+
+
+async def test_a_log_key_that_is_nobodys_gets_no_seal(world: World) -> None:
+    """The agreement names a key; that it is the party's own, the list says."""
+    stranger = Signer("consumer.example/log", Ed25519PrivateKey.generate())
+    world.terms = replace(world.terms, consumer_log=str(stranger.key))
+    outcome = await deal(world)
+    assert state(world.consumer, outcome.exchange) == state(world.provider, outcome.exchange) == "COMPLETED"
+    assert "seal" not in kinds(world.provider)
 
 
 async def test_a_peer_without_a_witness_key_leaves_the_exchange_complete(world: World) -> None:

@@ -293,6 +293,10 @@ class Party:
     # Lists
     async def compare(self, peer: str, number: int, digest: str) -> None: ...
 
+    def require_log_key(self, participant: str, key: Any) -> None:
+        if str(key) != self.world._log_key(participant):
+            raise UnknownKey("no such log key")
+
     def witness_key(self, participant: str, log_name: str) -> Any:
         return Cosigner(f"{log_name}/witness", self.world.keys[participant]).key
 

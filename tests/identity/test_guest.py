@@ -359,6 +359,21 @@ def test_a_key_of_a_guest_is_asked_for_its_use_and_time(space: Space, alvik: Par
             book.verification_key(handle, kid, job, at)
 
 
+def test_a_guest_cosigns_with_a_key_for_nothing_else_for_as_long_as_they_are_vouched_for(
+    space: Space, alvik: Participant
+) -> None:
+    person = Person(space)
+    credential = read_credential(vouched(alvik, person))
+    directory = Directory(space.registrar.trust, GuestBook(ALVIK, [credential]))
+    assert directory.witness_key(credential.handle, space.now) == person.ring.witness.public_key()
+    assert directory.witness_key(ALVIK, space.now) == alvik.ring.witness.public_key()
+    assert len({person.ring.thumbprint(job) for job in GUEST_JOBS}) == len(GUEST_JOBS)
+    with pytest.raises(KeyNotValid):
+        directory.witness_key(credential.handle, Milliseconds(space.now + 366 * DAY))
+    with pytest.raises(KeyNotValid):
+        directory.witness_key(ParticipantId("guest:" + "0" * 32), space.now)
+
+
 def test_the_answer_file_is_read_strictly(space: Space, alvik: Participant) -> None:
     answer = answered(alvik, vouched(alvik, Person(space)), space)
     whole = json.loads(answer.to_bytes())

@@ -88,15 +88,16 @@ async def export(asked: Asked) -> JSON:
     last = node.notary.last
     if last is None:
         raise log.NoSuchLeaf("the log has no checkpoint yet")
+    holders = (SHARED,) if guest is None else (SHARED, guest)
     with node.database.read_sqlite() as connection:
         written = Export(
             connection=connection,
             tiles=node.notary.store.read,
-            note=node.notary.note(last.checkpoint.size),
+            note=node.notary.note(last.checkpoint.size, holders),
             key=node.notary.key,
             sign_head=lambda content: sign(content, node.ring.sign),
             chest=node.chest,
-            holders=(SHARED,) if guest is None else (SHARED, guest),
+            holders=holders,
             documents=list(_documents(node, guest)),
             agreements={} if guest is None else node.recorder.agreements_of(connection, guest),
         )
