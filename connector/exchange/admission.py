@@ -277,7 +277,7 @@ async def _admit_resume(
             },
         )
         stored.attempt = conversation.attempt
-        stored.state = "REQUESTED"
+        stored.state = "STARTED"
         _remember(stored, conversation)
         return signed, decision, custody.detached(transaction, stored)
 
@@ -313,6 +313,8 @@ def _late_signatures(
         envelope, body = read_first(ground, ParticipantId(row.peer), document)
         if not isinstance(body, kind) or envelope.exchange != row.id:
             raise OutOfTurn("this is not a signature in this exchange", field=name)
+        if isinstance(body, Accept) and not row.accept and body.offer != row.sent:
+            raise OutOfTurn("this is no Accept of the Offer", field=name)
         late.append((document, envelope, body))
     return late
 
@@ -425,7 +427,7 @@ def require_open_offer(transaction: Transaction, ground: Ground, admitted: Admit
 
 
 def require_latest(transaction: Transaction, conversation: Conversation) -> None:
-    """A guard of each release: the consumer has not resumed elsewhere. Raises ``OutOfTurn``."""
+    """A guard of all that an attempt changes: no later one has begun. Raises ``OutOfTurn``."""
     query = "SELECT attempt FROM exchange WHERE id = ?"
     if transaction.sqlite.execute(query, (conversation.exchange,)).fetchone() != (conversation.attempt,):
         raise OutOfTurn("a later attempt of this exchange has begun", field="attempt")
@@ -512,7 +514,7 @@ def _new_row(
         peer=conversation.peer,
         role="provider",
         mode=request.mode,
-        state="REQUESTED",
+        state="STARTED",  # its Offer is recorded with it
         dataset=terms.dataset,
         dataset_version=snapshot.digest,
         purpose=request.purpose,

@@ -120,7 +120,8 @@ class AnsweringSession:
                 transaction, "denial", self._conversation.scope, members={"code": error.reason}
             )
         row = transaction.session.get_one(ExchangeRow, self._row.id)
-        row.state = "COMPLETED" if row.window == self._last_number else "SUSPENDED"
+        is_whole = bool(row.accept) and row.window == self._last_number
+        row.state = "COMPLETED" if is_whole else "SUSPENDED"
 
     async def _take_accept(self) -> None:
         message = await self._channel.receive()
@@ -134,7 +135,6 @@ class AnsweringSession:
             require_open_offer(transaction, self._ground, self._admitted)
             row = transaction.session.get_one(ExchangeRow, self._row.id)
             custody.take_accept(transaction, self._conversation, row, message.document)
-            row.state = "STARTED"
             self._row = custody.detached(transaction, row)
 
         await self._ground.writer.write(record)

@@ -161,9 +161,9 @@ class ConsumerExchange:
             await self._accept(asked, version)
             await self._take_windows()
             return self._stored()
-        except BylagError:
+        except BylagError as error:
             await self._stop_acknowledging()
-            await self._suspend()
+            await self._suspend(error)
             raise
         finally:
             await self._stop_acknowledging()
@@ -239,6 +239,7 @@ class ConsumerExchange:
             MessageHash(row.seen) if row.seen else None,
         )
         ack = from_json(decode_object(row.last_ack)) if row.last_ack else None
+        frame = ack.content()["frame"] if ack else 0
         opening: JSONObject = {"accept": decode_object(row.accept)}
         if row.last_ack:
             opening["ack"] = decode_object(row.last_ack)
@@ -246,7 +247,7 @@ class ConsumerExchange:
         resume = Resume(
             ack=ack.digest if ack else None,
             window=row.window,
-            frame=row.frames,
+            frame=frame if isinstance(frame, int) else 0,
             digest=row.digest,
             nonce=ambient.random(32).hex(),
             deadline=Milliseconds(ambient.now() + DEADLINE_MS),
@@ -255,7 +256,7 @@ class ConsumerExchange:
             transaction, resume, opening=opening, members={"digest": row.digest, "nonce": resume.nonce}
         )
         row.attempt = self._conversation.attempt
-        row.state = "REQUESTED"
+        row.state = "SUSPENDED"  # until an Offer starts it again
         row.sent = self._conversation.sent
         return signed, custody.detached(transaction, row)
 
@@ -370,7 +371,7 @@ class ConsumerExchange:
         for number, expected in enumerate(commit.digests, start=1):
             frame = await self._next()
             if isinstance(frame, Signed):
-                await self._take_cut_in_window(frame, number - 1)
+                await self._take_cut_in_window(frame, commit, number - 1, size)
             if not isinstance(frame, Frame):
                 raise OutOfTurn("a window's frames come without anything between", field="frame")
             size += len(frame.data)
@@ -489,12 +490,13 @@ class ConsumerExchange:
         await self._channel.send(await self._ground.writer.write(record))
         raise WrongBytes(f"frame {reject.frame} of window {reject.window} is not what was committed to")
 
-    async def _take_cut_in_window(self, message: Signed, stored: int) -> None:
+    async def _take_cut_in_window(self, message: Signed, commit: Commit, stored: int, size: int) -> None:
         body = self._conversation.hear(message)
         if not isinstance(body, Cut):
             raise OutOfTurn("only a Cut may end a window early", field="type")
-        if body.frame > stored or body.digest != self._digest.hex():
-            raise OutOfTurn("the Cut names frames that were not sent", field="frame")
+        received = (commit.window, stored, size, self._digest.hex())
+        if (body.window, body.frame, body.bytes, body.digest) != received:
+            raise OutOfTurn("the Cut is at another place than the last frame received", field="frame")
         part = self._delivery.finish()
         await asyncio.to_thread(sync, part)
         await self._wait_for_acks()
@@ -593,12 +595,16 @@ class ConsumerExchange:
         if self._acking is not None:
             await self._acking
 
-    async def _suspend(self) -> None:
+    async def _suspend(self, error: BylagError) -> None:
+        """Leave it to be resumed; what was never accepted is over, and there is nothing to resume."""
+
         def record(transaction: Transaction) -> None:
             row = transaction.session.get(ExchangeRow, self._exchange)
             if row is None:
                 return
-            if row.state in ("REQUESTED", "STARTED"):
+            if row.state == "REQUESTED":
+                row.state, row.code = "TERMINATED", error.code
+            elif row.state == "STARTED":
                 row.state = "SUSPENDED"
             if row.last_ack:
                 # What was signed may not have arrived; the outbox gets through to whoever may still call.

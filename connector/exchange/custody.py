@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from connector.exchange import budget, labels
 from connector.exchange.conversation import Conversation
-from connector.exchange.messages import Accept, Ack, Envelope, Reject
+from connector.exchange.messages import Accept, Ack, Cut, Envelope, Reject
 from connector.exchange.windows import Window
 from connector.store.tables import ExchangeRow, WindowRow
 from connector.store.writer import Transaction
@@ -119,6 +119,15 @@ def take_ack(
     row.changed = conversation.ground.ambient.now()
     transaction.session.flush()
     budget.settle(transaction, ExchangeId(row.id), row.position)
+
+
+def shorten(transaction: Transaction, place: tuple[str, int], cut: Cut) -> None:
+    """A Cut ends a window early: no Ack reaches frames that did not leave."""
+    window = transaction.session.get_one(WindowRow, (*place, cut.window))
+    left: list[JSON] = [
+        [frame.digest, frame.rows, frame.size, frame.position] for frame in frames_of(window)[: cut.frame]
+    ]
+    window.layout, window.position = encode(left), cut.position
 
 
 def take_reject(

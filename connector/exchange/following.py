@@ -162,9 +162,9 @@ class FollowingSubscription(ConsumerExchange):
 
         await self._channel.send(await self._ground.writer.write(record))
 
-    async def _take_cut_in_window(self, message: Signed, stored: int) -> None:
+    async def _take_cut_in_window(self, message: Signed, commit: Commit, stored: int, size: int) -> None:
         self._is_closing = True
-        await super()._take_cut_in_window(message, stored)
+        await super()._take_cut_in_window(message, commit, stored, size)
 
     async def _take_cut(self, message: Signed, cut: Cut) -> None:
         self._is_closing = True

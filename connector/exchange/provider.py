@@ -105,10 +105,10 @@ class ProviderExchange:
             raise OutOfTurn("an Offer is answered by an Accept of it", field="type")
 
         def record(transaction: Transaction) -> None:
+            require_latest(transaction, self._conversation)
             require_open_offer(transaction, self._ground, self._admitted)
             row = transaction.session.get_one(ExchangeRow, self._row.id)
             custody.take_accept(transaction, self._conversation, row, message.document)
-            row.state = "STARTED"
             self._row = custody.detached(transaction, row)
 
         await self._ground.writer.write(record)
@@ -279,6 +279,7 @@ class ProviderExchange:
                 code=code,
             )
             labels.store(transaction, self._place, labels.CUT, part)
+            custody.shorten(transaction, self._place, cut)
             return self._record_cut(transaction, cut, everything)
 
         self._was_cut = True
@@ -313,6 +314,7 @@ class ProviderExchange:
         return part, self._labels.sets.everything(part)
 
     def _record_cut(self, transaction: Transaction, cut: Cut, everything: AllLabels | None) -> Signed:
+        require_latest(transaction, self._conversation)
         signed = self._conversation.say(
             transaction,
             cut,
@@ -429,6 +431,7 @@ class ProviderExchange:
         self._all = await asyncio.to_thread(self._everything)
 
         def record_end(transaction: Transaction) -> Signed:
+            require_latest(transaction, self._conversation)
             end = End(*self._totals())
             signed = self._conversation.say(
                 transaction, end, members={**end.members(), **people_member(self._all)}
@@ -444,6 +447,7 @@ class ProviderExchange:
             raise OutOfTurn("End is answered by a Receipt of the same totals", field="type")
 
         def record_receipt(transaction: Transaction) -> None:
+            require_latest(transaction, self._conversation)
             self._ground.recorder.record(
                 transaction,
                 "receipt",
@@ -488,7 +492,7 @@ class ProviderExchange:
                 )
             row = transaction.session.get_one(ExchangeRow, self._row.id)
             is_latest = row.attempt == self._conversation.attempt
-            if is_latest and row.state in ("REQUESTED", "STARTED"):
+            if is_latest and row.state == "STARTED":
                 row.state = "SUSPENDED"
 
         with suppress(BylagError):
