@@ -351,7 +351,10 @@ class ProviderExchange:
 
     def _is_acknowledged(self) -> bool:
         """Whether the last window is acknowledged to its end: an Ack may also name a frame inside it."""
-        return self._last is None or self._row.digest == self._last.digest.hex()
+        if self._last is None:
+            return True
+        reached = (self._row.window, self._row.digest)
+        return reached == (self._last.number, self._last.digest.hex())
 
     async def _next_while_sending(self) -> Signed | None:
         """The next signed message, or None when the last window has just been sent."""

@@ -77,7 +77,7 @@ class Transferring(RuleBasedStateMachine):
         self.patch.setattr(provider, "ROOM_SECONDS", 3600)
         self.patch.setattr(provider, "CUT_GRACE_SECONDS", 0)
         self.world = World(Path(self.folder.name), windows=W, ack_seconds=1)
-        self.world.dataset.count, self.world.dataset.size = PIECES, PIECE_BYTES
+        self.world.dataset.count, self.world.dataset.piece_size = PIECES, PIECE_BYTES
         self.network = Network(self.world, self.see)
         self.network.count_jobs(self.patch)
         self.runner = asyncio.Runner()
