@@ -69,7 +69,7 @@ def write(export: Export, folder: Path, now: Milliseconds) -> Checkpoint:
         raise ExportExists(f"{folder.name} exists already")
     checkpoint = open_checkpoint(bytes(export.note), export.key).checkpoint
     beside = folder.with_name(f".{folder.name}.new")
-    beside.mkdir(parents=True)
+    beside.mkdir(mode=0o700, parents=True)  # opened side rows lie in it
     _put(beside / "checkpoint", bytes(export.note))
     _put(beside / "log.vkey", f"{export.key}\n".encode())
     for tile in tiles_of(checkpoint.size):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -99,6 +100,11 @@ def test_a_trust_policy_takes_the_place_of_the_list(original: Path, story: Story
     other = parse_policy(f"log {story.consumer.signer.key}\nquorum none\n".encode())
     report, _ = verify_folder(ExportFolder(original), policy=other, registrar=FIRST)
     assert found(report) == ["1 checkpoint: no known key signed this note"]
+
+
+def test_an_export_is_its_owners_alone_until_they_hand_it_over(original: Path) -> None:
+    """Opened side rows lie in it: what both sides said, to whoever can read them."""
+    assert stat.S_IMODE(original.stat().st_mode) == 0o700
 
 
 def test_no_person_can_be_found_in_an_export_without_their_rows(original: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from connector.control.operations.exchange import OutputExists, _write
 from connector.control.running import Running
 from connector.control.socket import ControlServer
 from connector.store.home import Home
@@ -41,6 +42,26 @@ async def test_the_control_socket_is_the_owners_alone_and_answers_in_errors(home
         assert (await _answer(home, line))["error"]["code"] == code
     await server.close(home)
     assert not home.control_socket.exists()
+
+
+def test_what_is_taken_out_of_the_inbox_is_the_owners_alone_and_follows_no_link(tmp_path: Path) -> None:
+    """In a folder where others may write, the names that will be used can be guessed."""
+    somebodys = tmp_path / "somebodys"
+    somebodys.write_bytes(b"theirs")
+    out = tmp_path / "out.csv"
+    (tmp_path / ".out.csv.part").symlink_to(somebodys)
+    _write(out, iter([b"a,b\n", b"1,2\n"]), lambda _: None)
+    assert somebodys.read_bytes() == b"theirs"
+    assert (out.read_bytes(), stat.S_IMODE(out.stat().st_mode)) == (b"a,b\n1,2\n", 0o600)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "somebodys"]
+
+
+def test_a_file_that_appears_while_a_delivery_is_written_is_not_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    with pytest.raises(OutputExists):
+        _write(out, iter([b"1,2\n"]), lambda _: out.write_bytes(b"theirs"))
+    assert out.read_bytes() == b"theirs"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
 async def _answer(home: Home, line: bytes) -> dict[str, Any]:

@@ -249,15 +249,25 @@ async def _write_out(path: Path, frames: Iterator[bytes], asked: Asked, size: in
 
 
 def _write(path: Path, frames: Iterator[bytes], wrote: Callable[[int], None]) -> None:
-    """Write beside the place and rename: an output is whole or not there."""
+    """Write beside the place, then give it its name: an output is whole or not there.
+
+    The owner's alone, also in a folder where others may write: no link is followed, nothing replaced.
+    """
     beside = path.with_name(f".{path.name}.part")
-    done = 0
     with writing():
-        with beside.open("wb") as out:
-            for frame in frames:
-                out.write(frame)
-                done += len(frame)
-                wrote(done)
-            out.flush()
-            os.fsync(out.fileno())
-        beside.rename(path)
+        beside.unlink(missing_ok=True)  # what a crash left behind
+        opened = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(opened, "wb") as out:
+                done = 0
+                for frame in frames:
+                    out.write(frame)
+                    done += len(frame)
+                    wrote(done)
+                out.flush()
+                os.fsync(out.fileno())
+            os.link(beside, path)  # unlike a rename, never replaces what is there
+        except FileExistsError as error:
+            raise OutputExists("the output file exists", field="out") from error
+        finally:
+            beside.unlink()
