@@ -19,7 +19,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --g
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: help demo test lint format docs proto rulebook bench torture lock clean
+.PHONY: help demo test lint format docs proto rulebook bench torture mutants lock clean
 
 help: ## show this list
 	@echo "make demo            shows a small data space at work on this machine"
@@ -63,6 +63,9 @@ bench: $(VENV)/dev.stamp ## measure, each figure against a baseline in the same 
 
 torture: $(VENV)/dev.stamp ## the long fault-injection runs
 	$(BIN)/python -m pytest -m torture $(ARGS)
+
+mutants: $(VENV)/dev.stamp ## take each control of docs/security.md out, and see whether its tests notice
+	@$(BIN)/python -m tests.mutants $(ARGS)
 
 lock: $(VENV)/dev.stamp ## write requirements/*.txt (ARGS=--upgrade: with the newest versions)
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and \

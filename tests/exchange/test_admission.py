@@ -106,6 +106,15 @@ def test_each_peer_has_a_minute_of_its_own() -> None:
     assert counted.lists(other, ambient)
 
 
+async def test_a_nonce_counts_once_whatever_else_the_request_says(world: World) -> None:
+    request = await a_request(world)
+    again = another(world, request, 1, nonce=request.document.content()["nonce"])
+    before = len(world.provider.leaves())
+    with pytest.raises(Replayed):
+        await admit(world.provider.ground, CONSUMER, again)
+    assert len(world.provider.leaves()) == before
+
+
 async def test_a_nonce_is_kept_as_long_as_its_request_could_be_granted_and_no_longer(world: World) -> None:
     request = await a_request(world)
     ground, now = world.provider.ground, world.provider.ambient.now

@@ -190,6 +190,15 @@ async def test_each_person_has_one_side_row_for_an_exchange_under_a_key_of_their
     assert len({person.secret for person in persons.values()}) == 5
 
 
+async def test_no_id_stands_readable_in_the_store_or_beside_it(world: TableWorld) -> None:
+    """People go by random handles: neither a row, nor an index, nor a key is named after anybody."""
+    world.publish(table(*PEOPLE), roles=ROLES)
+    await Fetching(world).start()
+    lies = b"".join(path.read_bytes() for path in sorted(world.provider.folder.glob("*.db*")))
+    assert len(world.provider.ground.people.find(None, PEOPLE)) == len(PEOPLE)
+    assert [who for who in PEOPLE if who.encode() in lies] == []
+
+
 async def test_a_resume_tells_nobody_twice_and_counts_only_what_was_acknowledged_as_seen(
     world: TableWorld,
 ) -> None:

@@ -111,6 +111,11 @@ def test_a_document_cannot_be_shown_as_another_kind() -> None:
     document = SignedDocument(payload, sign_payload(payload, "agreement", KEY))
     with pytest.raises(BadSignature, match="call itself"):
         verify(document, "agreement", PUBLIC)
+    with pytest.raises(BadSignature, match="signed as"):
+        verify(sign({"type": "agreement", "version": 1}, KEY), "offer", PUBLIC)
+    relabelled = SignedDocument(payload, sign_payload(payload, "agreement", KEY))
+    with pytest.raises(BadSignature, match="signed as"):
+        verify(relabelled, "offer", PUBLIC)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))
