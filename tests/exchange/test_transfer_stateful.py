@@ -62,6 +62,8 @@ ALLOWED = {
 W, FRAMES_A_WINDOW, PIECES, PIECE_BYTES = 2, 2, 9, 90
 MANY = st.integers(0, 10_000)
 SIDES = st.sampled_from([PROVIDER, CONSUMER])
+SELDOM = st.integers(0, 3).map(lambda drawn: drawn == 3)
+"""What ends much of a run, and would otherwise come before anything else has happened."""
 
 
 class Transferring(RuleBasedStateMachine):
@@ -241,9 +243,11 @@ class Transferring(RuleBasedStateMachine):
             party.ambient.step(1_000)
         self._do(lambda: Disputes(self.world.provider.ground).sweep())
 
-    @rule(after=st.integers(0, 4), at_once=st.booleans())
-    def end_the_agreement(self, after: int, at_once: bool) -> None:
+    @rule(after=st.integers(0, 4), at_once=st.booleans(), really=SELDOM)
+    def end_the_agreement(self, after: int, at_once: bool, really: bool) -> None:
         """At once, or when the provider has handed over so many more frames."""
+        if not really:
+            return
         if at_once or self.ended:
             self._end()
         else:
@@ -257,17 +261,22 @@ class Transferring(RuleBasedStateMachine):
         self._do(gate.set if takes else gate.clear)
 
     @precondition(lambda self: self.network.lines)
-    @rule(which=MANY)
-    def hang_up(self, which: int) -> None:
+    @rule(which=MANY, really=SELDOM)
+    def hang_up(self, which: int, really: bool) -> None:
+        if not really:
+            return
+
         def both() -> None:
             for end in self._line(which).ends.values():
                 end.incoming.put_nowait(None)
 
         self._do(both)
 
-    @rule(side=SIDES)
-    def restart(self, side: str) -> None:
+    @rule(side=SIDES, really=SELDOM)
+    def restart(self, side: str, really: bool) -> None:
         """kill -9, and the same home opened again."""
+        if not really:
+            return
         party = self.world.parties[side]
 
         async def killed() -> None:

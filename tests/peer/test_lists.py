@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from connector.exchange.channel import Frame
+from connector.exchange.ground import Denied
 from connector.identity import change
 from connector.identity.directory import Directory
 from connector.identity.membership import MAX_LIST
@@ -89,7 +90,17 @@ async def test_a_peer_that_hands_the_same_list_out_for_ever_is_left(
     door.space.catch_up(door.berga.trust)
     async with door.open(), asyncio.timeout(5):
         await caught_up(door, door.berga.trust).catch_up(ALVIK)
-    assert asked == 1
+        assert asked == 1
+        lists = PeerLists(
+            client=door.client(),
+            trust=lambda: door.berga.trust,
+            writer=door.writer,
+            post=lambda: door.post,
+            take=lambda _, signed: door.berga.trust.accept(signed),
+        )
+        with pytest.raises(Denied):
+            await lists.compare(ALVIK, 2**60, "00" * 32)
+    assert asked == 2
 
 
 async def test_a_catalogue_that_never_ends_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
