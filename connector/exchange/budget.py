@@ -38,8 +38,9 @@ def require_room(
     ``position`` is where the new window ends. Runs inside the writer's transaction.
     """
     furthest = transaction.sqlite.execute(
-        f"SELECT max(position) FROM exchange_window WHERE exchange = ? AND state IN {_OUTSTANDING}",  # noqa: S608
-        (exchange,),
+        "SELECT max(position) FROM exchange_window"  # noqa: S608
+        f" WHERE state IN {_OUTSTANDING} AND agreement = ? AND exchange = ?",
+        (agreement, exchange),
     ).fetchone()[0]
     if furthest is not None and position <= furthest:
         return
@@ -51,16 +52,16 @@ def outstanding(connection: sqlite3.Connection, agreement: AgreementId) -> int:
     """How many windows under ``agreement`` left and are not acknowledged, each stretch once."""
     row = connection.execute(
         "SELECT count(*) FROM (SELECT DISTINCT exchange, position FROM exchange_window"  # noqa: S608
-        f" WHERE agreement = ? AND state IN {_OUTSTANDING})",
+        f" WHERE state IN {_OUTSTANDING} AND agreement = ?)",
         (agreement,),
     ).fetchone()
     return int(row[0])
 
 
-def settle(transaction: Transaction, exchange: ExchangeId, position: int) -> None:
+def settle(transaction: Transaction, agreement: AgreementId, exchange: ExchangeId, position: int) -> None:
     """An Ack reached ``position``: every window of the exchange that ends at or before it is settled."""
     transaction.sqlite.execute(
-        f"UPDATE exchange_window SET state = 'acknowledged' WHERE exchange = ? AND state IN {_OUTSTANDING}"  # noqa: S608
-        " AND position <= ?",
-        (exchange, position),
+        "UPDATE exchange_window SET state = 'acknowledged'"  # noqa: S608
+        f" WHERE state IN {_OUTSTANDING} AND agreement = ? AND exchange = ? AND position <= ?",
+        (agreement, exchange, position),
     )

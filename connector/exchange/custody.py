@@ -24,7 +24,7 @@ from connector.store.writer import Transaction
 from ledger.canonical import JSON, decode, encode
 from ledger.document import SignedDocument
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import ExchangeId
+from ledger.names import AgreementId, ExchangeId
 
 
 class WrongAck(BylagError):
@@ -58,9 +58,9 @@ def layout_of(window: Window) -> bytes:
     return encode(frames)
 
 
-def frames_of(row: WindowRow) -> list[FramePlace]:
+def frames_of(layout: bytes) -> list[FramePlace]:
     """A stored window's frames, in order."""
-    frames = decode(row.layout)
+    frames = decode(layout)
     if not isinstance(frames, list):
         raise WrongAck("the stored window is damaged")
     return [FramePlace(*frame) for frame in frames]  # type: ignore[misc]  # written by layout_of
@@ -118,7 +118,7 @@ def take_ack(
     row.seen = document.digest
     row.changed = conversation.ground.ambient.now()
     transaction.session.flush()
-    budget.settle(transaction, ExchangeId(row.id), row.position)
+    budget.settle(transaction, AgreementId(row.agreement), ExchangeId(row.id), row.position)
 
 
 def shorten(transaction: Transaction, place: tuple[str, int], cut: Cut) -> None:
@@ -159,14 +159,20 @@ def take_reject(
 
 def _passed(transaction: Transaction, row: ExchangeRow, ack: Ack) -> list[FramePlace]:
     """The frames that an Ack adds: after the last one acknowledged, up to the one it reaches."""
+    first = max(row.window, 1)
+    found = transaction.sqlite.execute(
+        "SELECT number, layout FROM exchange_window"
+        " WHERE exchange = ? AND attempt = ? AND number BETWEEN ? AND ? AND message <> ''",
+        (row.id, row.attempt, first, ack.window),
+    )
+    stored: dict[int, bytes] = dict(found.fetchall())
     frames: list[FramePlace] = []
-    for number in range(max(row.window, 1), ack.window + 1):
-        window = transaction.session.get(WindowRow, (row.id, row.attempt, number))
-        if window is None and number == row.window:
+    for number in range(first, ack.window + 1):
+        if number == row.window and number not in stored:
             continue  # it was acknowledged in an earlier attempt
-        if window is None or not window.message:
+        if number not in stored:
             raise WrongAck("no such window was committed to", field="window")
-        places = frames_of(window)
+        places = frames_of(stored[number])
         if number == ack.window and ack.frame > len(places):
             raise WrongAck("the window has fewer frames", field="frame")
         frames.extend(places if number < ack.window else places[: ack.frame])

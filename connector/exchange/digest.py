@@ -47,7 +47,6 @@ def after_frame(digest: RunningDigest, key: FrameKey, frame: bytes) -> RunningDi
 
 def after_answer(digest: RunningDigest, key: FrameKey, question: bytes, answer: bytes) -> RunningDigest:
     """D_n from D_{n-1}, a question and its answer."""
-    length = len(question).to_bytes(4, "big")
-    return RunningDigest(
-        hashlib.sha256(digest + hmac.digest(key, b"".join((length, question, answer)), "sha256")).digest()
-    )
+    # Not hmac.digest: it lets go of Python's lock even for a few bytes, and then waits for it.
+    framed = hmac.new(key, b"".join((len(question).to_bytes(4, "big"), question, answer)), "sha256")
+    return RunningDigest(hashlib.sha256(digest + framed.digest()).digest())

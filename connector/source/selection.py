@@ -52,6 +52,7 @@ class Op(StrEnum):
     """``true`` for no value, ``false`` for any."""
 
 
+_OPS: Final = {op.value: op for op in Op}
 _COMPARISONS: Final = {Op.EQ: "=", Op.NEQ: "<>", Op.LT: "<", Op.LTEQ: "<=", Op.GT: ">", Op.GTEQ: ">="}
 
 
@@ -71,7 +72,7 @@ class Condition:
     def from_fields(cls, fields: Fields) -> Condition:
         """Read one condition. Raises :class:`~ledger.fields.BadField`."""
         column = fields.text("column", limit=MAX_NAME_CHARACTERS)
-        op = Op(fields.choice("op", [op.value for op in Op]))
+        op = _OPS[fields.choice("op", _OPS)]
         value: Wanted | tuple[Wanted, ...]
         if op is Op.NULL:
             value = fields.boolean("value")

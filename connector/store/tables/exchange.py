@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, Index, SQLModel
 
 
 class ExchangeRow(SQLModel, table=True):
@@ -54,11 +54,13 @@ class WindowRow(SQLModel, table=True):
     """A window that was committed to. While ``state`` is ``open`` it counts in the budget."""
 
     __tablename__ = "exchange_window"
+    # What is not acknowledged is asked for with each new window, and is few among all that ever were.
+    __table_args__ = (Index("exchange_window_by_state", "state", "agreement", "exchange", "position"),)
 
     exchange: str = Field(primary_key=True, foreign_key="exchange.id")
     attempt: int = Field(primary_key=True)
     number: int = Field(primary_key=True)
-    agreement: str = Field(index=True)
+    agreement: str
     state: str
     """``open``, ``acknowledged``, ``rejected``, ``void`` or ``disputed``."""
     message: str

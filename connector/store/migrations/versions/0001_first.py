@@ -224,7 +224,12 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("exchange", "attempt", "number"),
     )
-    op.create_index(op.f("ix_exchange_window_agreement"), "exchange_window", ["agreement"], unique=False)
+    op.create_index(
+        "exchange_window_by_state",
+        "exchange_window",
+        ["state", "agreement", "exchange", "position"],
+        unique=False,
+    )
     op.create_table(
         "label_tree",
         sa.Column("exchange", sa.String(), nullable=False),
