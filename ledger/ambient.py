@@ -7,7 +7,7 @@ durations by :meth:`Ambient.monotonic`, which never steps back.
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
 from typing import Protocol
 
@@ -37,7 +37,7 @@ class SystemAmbient:
         return time.monotonic()
 
     def random(self, size: int) -> bytes:
-        return secrets.token_bytes(size)
+        return os.urandom(size)
 
 
 class HeldAmbient:

@@ -68,14 +68,16 @@ def encode_leaf(value: JSONObject) -> bytes:
 
 def _is_plain(value: JSON) -> bool:
     """Whether the standard library writes ``value`` as RFC 8785 asks: names in ASCII, no large integer."""
-    if value is None or isinstance(value, str | bool):
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(name, str) or not name.isascii():
+                return False
+            if not isinstance(item, str) and not _is_plain(item):
+                return False
         return True
     if isinstance(value, int):
         return -LARGEST_INTEGER <= value <= LARGEST_INTEGER
-    if isinstance(value, dict):
-        for name, item in value.items():
-            if not isinstance(name, str) or not name.isascii() or not _is_plain(item):
-                return False
+    if value is None or isinstance(value, str):
         return True
     return isinstance(value, list) and all(map(_is_plain, value))
 

@@ -40,6 +40,7 @@ from ledger.names import MessageHash, Thumbprint
 MAX_JWS_CHARACTERS: Final = 1024
 _JWS = PyJWS(algorithms=["EdDSA"])
 _EDDSA = OKPAlgorithm()
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 
 
 class BadSignature(BylagError):
@@ -176,7 +177,7 @@ def thumbprint(key: Ed25519PublicKey) -> Thumbprint:
 
 def to_base64url(data: bytes) -> str:
     """Base64url without padding (RFC 7515 section 2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return binascii.b2a_base64(data, newline=False).translate(_TO_URL, b"=").decode()
 
 
 def from_base64url(text: str) -> bytes:

@@ -2,13 +2,14 @@
 
 Both make a ``release`` about an organisation: a canonical leaf in its chain, one commitment, and a
 sealed side row that opens it; both store them in the same tables, under the same settings of
-SQLite, and commit once a batch. The connector's goes through the writer, a job a record, and waits
-until all are durable. The plain loop keeps the chain's head in a variable, checks nothing, and
-calls the driver. Beside it stand bare inserts of ready-made bytes.
+SQLite, and commit once a batch. The connector's goes from an event loop through the writer, a job a
+record, and waits until all are durable. The plain loop keeps the chain's head in a variable, checks nothing, and hands
+the driver a whole batch at once. Beside it stand bare inserts of ready-made bytes.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import itertools
@@ -20,6 +21,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
 
+import uvloop
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from connector.audit.recorder import Recorder
@@ -43,6 +45,7 @@ QUESTION: JSONObject = {"where": [{"column": "meter", "op": "eq", "value": 4711}
 MEMBERS: JSONObject = {"window": 7, "query": 33, "rows": 10, "bytes": 312, "digest": "ab" * 32}
 VERIFIER = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
 TIMED = 0.4
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False).encode
 
 
 def measure(settings: Settings) -> list[Row]:
@@ -95,6 +98,7 @@ class Connector:
         self._database = Database(folder / "ours.db")
         self._chest = KeyChest(folder / "ours-keys.db", [b"w" * 32], self._ambient)
         self._writer = Writer(self._database)
+        self._loop = uvloop.new_event_loop()
         self._recorder = Recorder(
             space=DataSpaceId("benchmark.space"), me=ME, chest=self._chest, ambient=self._ambient
         )
@@ -103,11 +107,14 @@ class Connector:
 
     def append(self, count: int) -> None:
         """So many records, each a job of its own; returns when all are durable."""
-        for done in [self._writer.submit(self._record) for _ in range(count)]:
-            done.result()
+        self._loop.run_until_complete(self._append(count))
+
+    async def _append(self, count: int) -> None:
+        await asyncio.gather(*[self._writer.begin(self._record) for _ in range(count)])
 
     def close(self) -> None:
         """Close the files."""
+        self._loop.close()
         self._writer.close()
         self._database.close()
         self._chest.close()
@@ -141,24 +148,16 @@ class Loop:
 
     def append(self, count: int) -> None:
         """So many records in one transaction."""
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
-        for _ in range(count):
-            self._append()
-        execute("COMMIT")
+        self._insert([self._record() for _ in range(count)])
 
     def insert(self, count: int) -> None:
         """So many ready-made rows in one transaction."""
-        execute = self._connection.execute
-        execute("BEGIN IMMEDIATE")
-        for _ in range(count):
-            number = next(self._numbers)
-            self._store(number, os.urandom(32), bytes(640), bytes(12), bytes(330))
-        execute("COMMIT")
+        ready = (os.urandom(32), bytes(640), bytes(12), bytes(330))
+        self._insert([(next(self._numbers), *ready) for _ in range(count)])
 
-    def _append(self) -> None:
+    def _record(self) -> tuple[int, bytes, bytes, bytes, bytes]:
         number = next(self._numbers)
-        question = json.dumps(QUESTION, sort_keys=True, separators=(",", ":")).encode()
+        question = _canonical(QUESTION).encode()
         r = os.urandom(32)
         commitment = hmac.digest(r, b"ledger/v1/selection\x00" + question, "sha256").hex()
         leaf = {
@@ -177,25 +176,27 @@ class Loop:
             "version": 1,
             "with": {"org": OTHER},
         }
-        entry = json.dumps(leaf, sort_keys=True, separators=(",", ":")).encode()
+        entry = _canonical(leaf).encode()
         self._last = hashlib.sha256(b"\x00" + entry).digest()
         opening = {"r": _base64(r), "value": _base64(question)}
         row = {"question": QUESTION, "openings": {"selection": opening}}
         nonce = os.urandom(12)
         bound = b"bylag/side/v1" + number.to_bytes(8, "big") + b"shared"
-        plain = json.dumps(row, sort_keys=True, separators=(",", ":")).encode()
-        self._store(number, self._last, entry, nonce, self._cipher.encrypt(nonce, plain, bound))
+        plain = _canonical(row).encode()
+        return number, self._last, entry, nonce, self._cipher.encrypt(nonce, plain, bound)
 
-    def _store(self, number: int, leaf_hash: bytes, entry: bytes, nonce: bytes, box: bytes) -> None:
-        execute = self._connection.execute
-        execute(
+    def _insert(self, records: list[tuple[int, bytes, bytes, bytes, bytes]]) -> None:
+        chain = f"agreement {AGREEMENT}"
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._connection.executemany(
             "INSERT INTO leaf (idx, hash, entry, chain, aseq) VALUES (?, ?, ?, ?, ?)",
-            (number, leaf_hash, entry, f"agreement {AGREEMENT}", number + 1),
+            ((number, leaf_hash, entry, chain, number + 1) for number, leaf_hash, entry, _, _ in records),
         )
-        execute(
+        self._connection.executemany(
             "INSERT INTO side_row (idx, holder, nonce, box) VALUES (?, ?, ?, ?)",
-            (number, "shared", nonce, box),
+            ((number, "shared", nonce, box) for number, _, _, nonce, box in records),
         )
+        self._connection.execute("COMMIT")
 
 
 def _fill(append: Callable[[int], None]) -> None:
