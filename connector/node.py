@@ -201,7 +201,7 @@ class Node:
         """Everybody this connector can meet."""
         return Directory(self.trust, self.guests)
 
-    @cached_property
+    @property
     def issuer(self) -> Issuer:
         """This organisation's TLS key with the anchor that the list pins."""
         listed = self.trust.organisation(self.me).find_key(self.ring.thumbprint(Job.TLS))
@@ -214,20 +214,33 @@ class Node:
         """What this side shows in a handshake, made anew before it expires."""
         if self.config.is_guest:
             return Identity(key_to_pem(self.ring.tls), self.guest_answer.certificate)
-        now = self.ambient.now()
-        if self._leaf is None or now >= self._leaf[0]:
+        now, key = self.ambient.now(), self.ring.thumbprint(Job.TLS)
+        if self._leaf is None or now >= self._leaf[0] or key != self._leaf[1]:
             leaf = self.issuer.leaf(self.ambient)
             halfway = now + (int(leaf.not_valid_after_utc.timestamp() * 1000) - now) // 2
-            self._leaf = (halfway, Identity(key_to_pem(self.ring.tls), to_pem(leaf)))
-        return self._leaf[1]
+            self._leaf = (halfway, key, Identity(key_to_pem(self.ring.tls), to_pem(leaf)))
+        return self._leaf[2]
 
-    _leaf: tuple[int, Identity] | None = None
+    _leaf: tuple[int, Thumbprint, Identity] | None = None
 
     def adopt_keys(self) -> tuple[Job, ...]:
-        """Make the current key of each next one that the list names; before any room holds a key."""
+        """Make the current key of each next one that the list names: at a start, and while it runs.
+
+        No room keeps a key: each asks for the one to use when it signs, cosigns or shakes hands.
+        """
         if self.config.is_guest or not self.home.registrar.is_file():
             return ()
-        return adopt(self.ring, self.trust.organisation(self.me), self.ambient.now())
+        adopted = adopt(self.ring, self.trust.organisation(self.me), self.ambient.now())
+        for job in adopted:
+            logger.info("a key was taken into use", extra={"use": job.value})
+        return adopted
+
+    def _adopt_while_running(self) -> None:
+        try:
+            self.adopt_keys()
+        except BylagError as error:
+            # The key in use stays in use, and tidying tries again.
+            logger.warning("a key cannot be taken into use", extra={"reason": error.code})
 
     # --- the rooms --------------------------------------------------------------------------------
 
@@ -261,7 +274,7 @@ class Node:
             self.home.database,
             self.home.log,
             Signer(self.origin, self.ring.log),
-            Cosigner(f"{self.origin}/witness", self.ring.witness),
+            lambda: Cosigner(f"{self.origin}/witness", self.ring.witness),
             self.writer,
             self.ambient,
         )
@@ -311,7 +324,7 @@ class Node:
         return Ground(
             me=self.me,
             space=self.space,
-            key=self.ring.sign,
+            signing_key=lambda: self.ring.sign,
             ambient=self.ambient,
             writer=self.writer,
             database=self.database,
@@ -500,6 +513,7 @@ class Node:
 
     def tell_of_lists(self) -> None:
         """Tell listeners of the lists that were taken; on the event loop, after the commit."""
+        self._adopt_while_running()
         changes, self._changes = self._changes, []
         self.lists.grown()
         self.post.show_cursors()
@@ -524,7 +538,10 @@ class Node:
         self._on_list = [*self._on_list, listener]
 
     async def tidy(self) -> None:
-        """What time brings about: agreements expire, nonces are forgotten, counted denials recorded."""
+        """What time brings about: agreements expire, nonces are forgotten, counted denials recorded, and a
+        TLS key that was listed a while ago is known to enough peers to be used.
+        """
+        self._adopt_while_running()
         await self.writer.write(self._tidy)
 
     def _tidy(self, transaction: Transaction) -> None:

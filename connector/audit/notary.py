@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from connector.store.writer import Transaction, Writer
@@ -43,11 +43,14 @@ class Notary:
         database: Path,
         folder: Path,
         signer: Signer,
-        cosigner: Cosigner,
+        cosigner: Callable[[], Cosigner],
         writer: Writer,
         ambient: Ambient,
     ) -> None:
-        """Check what is stored and go on from the last note. Raises ``LogMismatch``."""
+        """Check what is stored and go on from the last note. Raises ``LogMismatch``.
+
+        ``cosigner`` gives the key that cosigns now.
+        """
         self.key = signer.key
         self._signer = signer
         self._cosigner = cosigner
@@ -158,7 +161,7 @@ class Notary:
         signed = open_checkpoint(note, theirs)
         checkpoint = signed.checkpoint
         self._check_extends(transaction.sqlite, checkpoint, consistency)
-        signature = self._cosigner.sign(checkpoint.text, self._ambient.now())
+        signature = self._cosigner().sign(checkpoint.text, self._ambient.now())
         cosigned = signed.note.with_signature(signature)
         transaction.sqlite.execute(
             "INSERT INTO cosigned (origin, holder, size, root, note, time) VALUES (?, ?, ?, ?, ?, ?)"

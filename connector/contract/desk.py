@@ -8,6 +8,8 @@ Rules that hold here:
   published; a consumer signs the agreement that it asked for; a provider acknowledges a second
   signature that came in time. Everything else waits for a person; so does all of this while the other
   side is in no good standing. The lane that brings messages stays open to whoever was removed.
+* A party signs the agreement with the key that it named. Where that was replaced meanwhile, a rule
+  ends the negotiation, and a person is told to.
 * A message counts from the peer who delivered it, to this participant, in this data space.
 * Who acted by hand, and under which mandate, stands beside the signed message, committed to inside.
 * At FINALIZED an agreement begins to exist (:mod:`connector.contract.agreements`).
@@ -46,6 +48,7 @@ from connector.contract.messages import (
     read_message,
 )
 from connector.contract.negotiation import advance, assign_pid
+from connector.contract.offer import Applicant
 from connector.contract.opening import commit_beside, read_beside
 from connector.contract.states import Negotiation, Stamp, State, first_envelope, next_envelope
 from connector.contract.surroundings import Surroundings
@@ -56,7 +59,7 @@ from connector.store.tables import NegotiationRow
 from connector.store.writer import Transaction, Writer
 from ledger.ambient import Ambient, fresh_id
 from ledger.canonical import JSON, JSONObject, decode_object, encode
-from ledger.document import SignedDocument
+from ledger.document import SignedDocument, thumbprint
 from ledger.errors import BylagError, ErrorKind
 from ledger.fields import BadField
 from ledger.names import (
@@ -89,6 +92,14 @@ class TooManyOpen(BylagError):
     code = "TOO_MANY_OPEN"
     kind = ErrorKind.EXHAUSTED
     default_next_step = "End some of the negotiations that are open before beginning another."
+
+
+class KeyReplaced(BylagError):
+    """This side named a key in a negotiation that it does not sign with any more."""
+
+    code = "KEY_REPLACED"
+    kind = ErrorKind.CONFLICT
+    default_next_step = "Terminate this negotiation and begin another, which will name the new key."
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,22 +351,34 @@ class Desk:
 
     def _answer(self, transaction: Transaction, standing: Standing) -> None:
         """What a rule may answer without a person."""
-        negotiation = standing.negotiation
         applicant = self._surroundings.applicant(standing.peer)
         if not applicant.active:
             return
+        try:
+            body = self._rules_answer(standing, applicant)
+        except KeyReplaced:
+            said = {"words": "A key that was named here has been replaced. Ask again."}
+            self._move(transaction, standing, ContractTermination("TECHNICAL_FAILURE"), said)
+            return
+        if body is not None:
+            self._move(transaction, standing, body, {})
+
+    def _rules_answer(self, standing: Standing, applicant: Applicant) -> Body | None:
+        """The answer that takes no person; None where it takes one. Raises :class:`KeyReplaced`."""
+        negotiation = standing.negotiation
         if standing.role is Role.PROVIDER and negotiation.state is State.REQUESTED:
             offer = self._surroundings.offer(negotiation.proposal)
             if offer and offer.approves(applicant, negotiation.proposal, self._ambient.now()):
-                self._move(transaction, standing, self._agreement(standing, offer.unit), {})
+                return self._agreement(standing, offer.unit)
         elif standing.role is Role.PROVIDER and negotiation.state is State.ACCEPTED:
             # The consumer accepted the terms that this side put on the table itself.
             unit = negotiation.provider_party.unit if negotiation.provider_party else None
-            self._move(transaction, standing, self._agreement(standing, unit), {})
+            return self._agreement(standing, unit)
         elif standing.role is Role.CONSUMER and negotiation.state is State.AGREED:
-            self._move(transaction, standing, self._verification(negotiation), {})
+            return self._verification(negotiation)
         elif standing.role is Role.PROVIDER and negotiation.state is State.VERIFIED:
-            self._move(transaction, standing, self._finalization(negotiation), {})
+            return self._finalization(negotiation)
+        return None
 
     def _agreement(self, standing: Standing, unit: UnitId | None) -> ContractAgreement:
         negotiation = standing.negotiation
@@ -381,13 +404,20 @@ class Desk:
             made=now,
             sign_by=Milliseconds(now + SIGN_WITHIN_MS),
         )
-        return ContractAgreement(agreement, sign_agreement(agreement, self._key()))
+        return ContractAgreement(agreement, self._sign(agreement, Role.PROVIDER))
 
     def _verification(self, negotiation: Negotiation) -> ContractVerification:
         agreement = negotiation.agreement
         if agreement is None:
             raise IllegalMove("there is no agreement to sign", field="type")
-        return ContractVerification(agreement.digest, sign_agreement(agreement, self._key()))
+        return ContractVerification(agreement.digest, self._sign(agreement, Role.CONSUMER))
+
+    def _sign(self, agreement: Agreement, role: Role) -> str:
+        """This side's signature, by the key that the agreement names for it. Raises :class:`KeyReplaced`."""
+        key = self._key()
+        if thumbprint(key.public_key()) != agreement.party(role).key:
+            raise KeyReplaced("the key that was named in this negotiation has been replaced", field="key")
+        return sign_agreement(agreement, key)
 
     def _finalization(self, negotiation: Negotiation) -> Finalized:
         agreement, verification = negotiation.agreement, negotiation.message(Step.VERIFY)

@@ -107,7 +107,7 @@ class Conversation:
         """
         recorder = self.ground.recorder
         envelope = self._envelope(recorder.next_record(transaction, self.scope))
-        document = sign(content(envelope, body), self.ground.key)
+        document = sign(content(envelope, body), self.ground.signing_key())
         recorder.record(
             transaction,
             leaf or body.kind,

@@ -286,7 +286,8 @@ class Ground:
 
     me: ParticipantId
     space: DataSpaceId
-    key: Ed25519PrivateKey
+    signing_key: Callable[[], Ed25519PrivateKey]
+    """The key that signs now: another one from the moment that a list names the next."""
     ambient: Ambient
     writer: Writer
     database: Database

@@ -15,6 +15,7 @@ from connector.exchange.answer import provide
 from connector.exchange.channel import Collect, Signed
 from connector.exchange.conversation import OutOfTurn
 from connector.exchange.ground import Ground
+from connector.exchange.newest import NewestList
 from connector.identity.public import Job
 from connector.peer.client import Client
 from connector.peer.post import Post
@@ -79,7 +80,8 @@ class Collecting:
 
     async def _collect(self, peer: ParticipantId, exchange: ExchangeId) -> None:
         try:
-            async with self._client.exchange(peer) as channel:
+            async with self._client.exchange(peer) as stream:
+                channel = NewestList(self._ground(), stream)
                 await channel.send(Collect(exchange, 1))
                 first = await channel.receive()
                 if not isinstance(first, Signed):

@@ -15,7 +15,7 @@ from connector.exchange.ground import Denied
 from connector.identity.membership import MAX_LIST, read_list
 from connector.identity.public import Job
 from connector.identity.signed import MultiSigned, multi_signed
-from connector.identity.trust import Relation, TrustStore
+from connector.identity.trust import KeyNotValid, Relation, TrustStore
 from connector.peer.client import Client, NoEndpoint
 from connector.peer.post import Post
 from connector.store import outbox
@@ -116,11 +116,27 @@ class PeerLists:
     def take_handed_on(
         self, transaction: Transaction, peer: ParticipantId, document: SignedDocument, opening: JSONObject
     ) -> None:
-        """Take lists that a peer handed on; the registrar's signatures decide whether they count."""
-        post = self._post()
-        key = post.directory().verification_key(peer, header_of(document.jws).kid, Job.SIGN, post.now())
-        verify(document, HANDED_ON, key)
+        """Take lists that a peer handed on; the registrar's signatures decide whether they count.
+
+        The peer's own signature is verified first, or, where only these lists name its key, after.
+        """
+        if self._is_known(peer, document):
+            self._verify(peer, document)
         for fields in Fields(opening).objects("lists", limit=LISTS_IN_A_NOTICE):
             signed = multi_signed(fields, max_bytes=MAX_LIST)
             if self._trust().number < read_list(signed.payload).number:
                 self._take(transaction, signed)
+        self._verify(peer, document)
+
+    def _is_known(self, peer: ParticipantId, document: SignedDocument) -> bool:
+        post = self._post()
+        try:
+            post.directory().verification_key(peer, header_of(document.jws).kid, Job.SIGN, post.now())
+        except KeyNotValid:
+            return False
+        return True
+
+    def _verify(self, peer: ParticipantId, document: SignedDocument) -> None:
+        post = self._post()
+        key = post.directory().verification_key(peer, header_of(document.jws).kid, Job.SIGN, post.now())
+        verify(document, HANDED_ON, key)

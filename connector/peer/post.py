@@ -11,7 +11,8 @@ Rules that hold here (LEDGER.md section 3, "Outbox"):
 * Whoever sends nonsense and acknowledges nothing is not told of all of it: that would fill the disk.
 * Protective notices are never refused for age: both times are in the record.
 * A cursor names the membership list that its sender holds: it is sent again when that changes, and
-  in answer to one that names a newer list, so that the peer hands the newer one on.
+  in answer to one that names a newer list, so that the peer hands the newer one on. One that is signed
+  by a key which only that newer list may name acknowledges nothing, and is answered just the same.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connector.identity.directory import Directory
 from connector.identity.public import Job
+from connector.identity.trust import KeyNotValid
 from connector.peer.convert import from_signed, to_signed
 from connector.peer.status import reason_of
 from connector.store import outbox
@@ -307,7 +309,13 @@ class Post:
     async def _take_cursor(self, peer: ParticipantId, cursor: wire.Cursor) -> int:
         """Take a peer's cursor; returns the number of the list that it names."""
         signed = from_signed(cursor.document)
-        content = verify(signed.document, "cursor", self._peer_key(peer, signed.document))
+        try:
+            content = verify(signed.document, "cursor", self._peer_key(peer, signed.document))
+        except KeyNotValid:
+            listed = Fields(signed.document.content()).integer("list")
+            if listed <= self._directory().trust.number:
+                raise
+            return listed
         fields = Fields(content)
         about = (fields.text("sender"), fields.text("recipient"), fields.integer("number"))
         if about != (peer, self._me, cursor.number) or fields.text("space") != self._space:

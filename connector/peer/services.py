@@ -12,6 +12,7 @@ from connector.exchange.answer import provide
 from connector.exchange.channel import Collect, Signed
 from connector.exchange.conversation import OutOfTurn
 from connector.exchange.ground import Ground
+from connector.exchange.newest import NewestList
 from connector.exchange.waiting import WaitingRequests
 from connector.identity.trust import TrustStore
 from connector.peer.convert import decode_message, encode_message, to_signed
@@ -178,7 +179,8 @@ def exchange_handler(ground: Ground, waiting: WaitingRequests) -> grpc.GenericRp
     """The exchange stream, with frames encoded by hand (``connector.peer.convert``)."""
 
     async def exchange(_requests: Any, context: Any) -> None:
-        channel = StreamChannel(caller.get().id, context.read, context.write, ground.ambient)
+        stream = StreamChannel(caller.get().id, context.read, context.write, ground.ambient)
+        channel = NewestList(ground, stream)
         try:
             first = await channel.receive()
             if isinstance(first, Collect):
@@ -188,7 +190,7 @@ def exchange_handler(ground: Ground, waiting: WaitingRequests) -> grpc.GenericRp
             else:
                 raise OutOfTurn("an exchange begins with a Request, a Resume or a Collect", field="body")
         finally:
-            await channel.close()
+            await stream.close()
 
     handlers = {
         "Exchange": grpc.stream_stream_rpc_method_handler(exchange, decode_message, encode_message),

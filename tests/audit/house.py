@@ -73,7 +73,7 @@ class House:
                 self.folder / "bylag.db",
                 self.folder / "log",
                 self.signer,
-                Cosigner(f"{self.origin}/witness", self.key),
+                lambda: Cosigner(f"{self.origin}/witness", self.key),
                 self.writer,
                 self.ambient,
             )

@@ -83,7 +83,7 @@ def test_a_tls_key_waits_until_peers_with_an_older_list_know_it(alone: Alone) ->
     alone.take_lists()
     assert _current(alone, "tls") == before
     found = next(check for check in alone.ask("doctor")["checks"] if check["check"] == "keys")
-    assert found["found"] == "listed; once a list names it, a start takes the next one: tls"
+    assert found["found"] == "listed; the next one is used once a list names it and peers can know it: tls"
 
 
 def test_lists_are_taken_from_an_answer_and_from_a_single_file(alone: Alone) -> None:

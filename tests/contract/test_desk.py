@@ -11,7 +11,7 @@ import pytest
 
 from connector.contract import desk as desk_module
 from connector.contract.agreement import sign_agreement
-from connector.contract.desk import NoSuchNegotiation, TooManyOpen
+from connector.contract.desk import KeyReplaced, NoSuchNegotiation, TooManyOpen
 from connector.contract.errors import (
     AgreementDiffers,
     ContractError,
@@ -508,3 +508,52 @@ async def test_what_is_not_there_is_named_as_such(desks: Desks) -> None:
         desks.provider.desk.get(NegotiationId("nothing"))
     with pytest.raises(NoSuchNegotiation):
         await desks.provider.desk.approve(NegotiationId("nothing"), unit=None, beside={})
+
+
+# --- a key that is replaced meanwhile ----------------------------------------------------------------
+
+
+async def test_a_consumer_whose_key_was_replaced_signs_nothing_and_ends_the_negotiation(desks: Desks) -> None:
+    """The agreement names the old key; a signature by another would count for nothing."""
+    await desks.ask()
+    replace_key(desks.consumer)
+    desks.carry()
+    assert desks.refused == []
+    assert desks.states() == ("TERMINATED", "TERMINATED")
+    assert desks.consumer.agreements() == desks.provider.agreements() == []
+    (ending,) = [leaf for leaf in desks.provider.leaves() if leaf.get("code") == "TERMINATED"]
+    assert ending["type"] == "negotiation"
+
+
+async def test_a_provider_whose_key_was_replaced_does_not_agree_with_what_it_offered_before(
+    by_hand: Desks,
+) -> None:
+    provider, consumer = by_hand.sides
+    await provider.desk.offer(CONSUMER, by_hand.published.proposal)
+    by_hand.carry()
+    await consumer.desk.approve(consumer.only.id, unit=None, beside={})
+    replace_key(provider)
+    by_hand.carry()
+    assert by_hand.refused == []
+    assert by_hand.states() == ("TERMINATED", "TERMINATED")
+
+
+async def test_a_person_is_told_to_begin_another_negotiation(by_hand: Desks) -> None:
+    by_hand.consumer.inactive.add(PROVIDER)
+    await by_hand.ask()
+    by_hand.carry()
+    await by_hand.provider.desk.approve(by_hand.at_provider, unit=None, beside={})
+    by_hand.carry()
+    replace_key(by_hand.consumer)
+    with pytest.raises(KeyReplaced) as told:
+        await by_hand.consumer.desk.approve(by_hand.consumer.only.id, unit=None, beside={})
+    assert "Terminate" in told.value.next_step
+    assert by_hand.states() == ("AGREED", "AGREED")
+
+
+def replace_key(side: Side) -> None:
+    """The next key is in use, and the directory knows it."""
+    private = key(f"{side.me}, the next")
+    side.keys.hold(side.me, private)
+    side.desk._key = lambda: private
+    side.desk.agreements._key = lambda: private

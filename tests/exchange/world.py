@@ -205,14 +205,14 @@ class Party:
             self.folder / "bylag.db",
             self.folder / "log",
             Signer(self.name, key),
-            Cosigner(f"{self.name}/witness", key),
+            lambda: Cosigner(f"{self.name}/witness", key),
             self.writer,
             self.ambient,
         )
         self.ground = Ground(
             me=self.did,
             space=SPACE,
-            key=self.world.keys[self.did],
+            signing_key=lambda: self.world.keys[self.did],
             ambient=self.ambient,
             writer=self.writer,
             database=self.database,

@@ -7,12 +7,14 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlmodel import SQLModel
 
+from connector.identity.trust import KeyNotValid
 from connector.peer import post as post_module
 from connector.peer.convert import to_signed
 from connector.peer.post import REFUSED, LineSilent, Post
@@ -23,7 +25,7 @@ from connector.store.writer import Transaction, Writer
 from connector.v1 import participant_pb2 as wire
 from ledger.ambient import SystemAmbient
 from ledger.canonical import JSONObject
-from ledger.document import SignedDocument, header_of, sign
+from ledger.document import SignedDocument, header_of, sign, thumbprint
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import DataSpaceId, Milliseconds, ParticipantId
 
@@ -46,6 +48,8 @@ class Side:
     def __init__(self, folder: Path, me: ParticipantId) -> None:
         self.path, self.me, self.peer = folder / f"{me[8:11]}.db", me, TWO if me == ONE else ONE
         self.taken: list[int] = []
+        self.unknown: set[str] = set()
+        """Keys that the list does not name yet."""
         self.act: Callable[[int], None] = lambda _number: None
         database = Database(self.path)
         SQLModel.metadata.create_all(database.engine)
@@ -72,6 +76,8 @@ class Side:
         self.database.close()
 
     def verification_key(self, party: ParticipantId, kid: str, job: str, at: int) -> Any:
+        if kid in self.unknown:
+            raise KeyNotValid("the list names no such key")
         return KEYS[party].public_key()
 
     def put(self, text: int) -> None:
@@ -311,6 +317,32 @@ async def test_a_notice_that_cannot_be_written_now_is_kept_and_taken_later(sides
     async with line(one, two):
         await until(lambda: one.waiting() == [])
     assert two.taken == [1]
+
+
+async def test_a_cursor_by_a_key_that_only_a_newer_list_names_acknowledges_nothing_and_is_answered(
+    sides: tuple[Side, Side],
+) -> None:
+    """Its sender learns from the answer which list to hand on; a line that broke would never bring it."""
+    one, two = sides
+    two.put(1)
+    two.unknown.add(thumbprint(KEYS[ONE].public_key()))
+    newer = SimpleNamespace(number=2)
+    one.trust = newer  # type: ignore[assignment,misc]
+    asked: list[int] = []
+    one.post.on_list_named(lambda _transaction, _peer, number: asked.append(number))
+    async with line(one, two) as opened:
+        await until(lambda: len(asked) > 1 and one.taken == [1])
+        assert two.waiting() == ["note"], "what it acknowledged does not count"
+        assert not any(end.done() for end in opened.ends)
+        two.unknown.clear()
+        two.post.show_cursors()
+        one.post.show_cursors()
+        await until(lambda: two.waiting() == [])
+    one.trust = SimpleNamespace(number=1)  # type: ignore[assignment,misc]
+    two.unknown.add(thumbprint(KEYS[ONE].public_key()))
+    async with line(one, two) as opened:
+        await until(opened.ends[1].done)
+        assert isinstance(opened.ends[1].exception(), KeyNotValid)
 
 
 async def test_a_line_on_which_nothing_is_heard_ends_by_name(

@@ -51,7 +51,7 @@ class Party:
             lambda transaction: self.recorder.begin(transaction, Origin(signer.key.name), str(signer.key))
         ).result()
         witness = Cosigner("city.example/log/1/witness", Ed25519PrivateKey.generate())
-        self.notary = Notary(self.path, folder / "log", signer, witness, self.writer, self.ambient)
+        self.notary = Notary(self.path, folder / "log", signer, lambda: witness, self.writer, self.ambient)
 
     def close(self) -> None:
         self.notary.close()

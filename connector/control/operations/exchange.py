@@ -17,6 +17,7 @@ from connector.exchange.channel import Channel
 from connector.exchange.consumer import ConsumerExchange, Progress, Wish, new_exchange
 from connector.exchange.ground import Terms
 from connector.exchange.inbox import Delivery
+from connector.exchange.newest import NewestList
 from connector.exchange.use import NoSuchDelivery, use
 from connector.peer.status import RemoteError
 from connector.source.original import writing
@@ -197,7 +198,7 @@ async def channel_to(asked: Asked, terms: Terms, exchange: ExchangeId) -> AsyncI
     if node.client.endpoints(terms.provider) or asked.running.server is None:
         try:
             async with node.client.exchange(terms.provider) as called:
-                yield called
+                yield NewestList(node.ground, called)
         except RemoteError:
             # The provider may have hung up because of a list that this side has not seen.
             with suppress(RemoteError):

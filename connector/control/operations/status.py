@@ -150,7 +150,8 @@ def _keys(asked: Asked) -> JSONObject:
     waiting = ", ".join(job.value for job in node.ring.jobs if node.ring.next(job) is not None)
     if not waiting:
         return _found("keys", True, "listed")
-    return _found("keys", True, f"listed; once a list names it, a start takes the next one: {waiting}")
+    waits = "the next one is used once a list names it and peers can know it"
+    return _found("keys", True, f"listed; {waits}: {waiting}")
 
 
 def _expiries(asked: Asked) -> JSONObject:
