@@ -125,7 +125,8 @@ def shorten(transaction: Transaction, place: tuple[str, int], cut: Cut) -> None:
     """A Cut ends a window early: no Ack reaches frames that did not leave."""
     window = transaction.session.get_one(WindowRow, (*place, cut.window))
     left: list[JSON] = [
-        [frame.digest, frame.rows, frame.size, frame.position] for frame in frames_of(window)[: cut.frame]
+        [frame.digest, frame.rows, frame.size, frame.position]
+        for frame in frames_of(window.layout)[: cut.frame]
     ]
     window.layout, window.position = encode(left), cut.position
 

@@ -3,8 +3,8 @@
 Both make a ``release`` about an organisation: a canonical leaf in its chain, one commitment, and a
 sealed side row that opens it; both store them in the same tables, under the same settings of
 SQLite, and commit once a batch. The connector's goes from an event loop through the writer, a job a
-record, and waits until all are durable. The plain loop keeps the chain's head in a variable, checks nothing, and hands
-the driver a whole batch at once. Beside it stand bare inserts of ready-made bytes.
+record, and waits until all are durable. The plain loop keeps the chain's head in a variable, checks
+nothing, and hands the driver a whole batch at once. Beside it stand bare inserts of ready-made bytes.
 """
 
 from __future__ import annotations

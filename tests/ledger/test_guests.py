@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import side
-from ledger.canonical import JSON
+from ledger.canonical import JSON, encode
 from ledger.commitment import fresh_json
 from ledger.document import sign, to_base64url
 from ledger.folder import LIST_KIND, Document
@@ -142,9 +142,11 @@ def test_a_credential_that_its_controller_did_not_give_is_found(story: Story) ->
     content = credential(story, FIRST_KEY, now).signed()[0].content()
     forged = sign(content, other)
     stranger = sign(content, FIRST_KEY)
+    given = credential(story, FIRST_KEY, now)
     cases = {
         "another-member": Document(forged.payload, (forged.jws,)),
         "itself": Document(stranger.payload, (stranger.jws,)),
+        "altered": Document(encode({**content, "expires": now + 10**12}), given.signatures),
         "nobody": Document(forged.payload, ()),
         "no-keys": credential(story, FIRST_KEY, now, keys={}),
         "no-time": credential(story, FIRST_KEY, now, expires="never"),

@@ -169,6 +169,38 @@ WHO_IS_CALLING: Final = (
         "A peer that is asked for lists or for its catalogue never comes to an end",
         ("for _ in range(MOST_PAGES):", "while True:"),
     ),
+    _in(
+        "connector/node.py",
+        "A key that ended goes on being used until the next start",
+        ("        try:\n            self.adopt_keys()\n", "        try:\n            pass\n"),
+    ),
+    _in(
+        "connector/exchange/newest.py",
+        "A member that rotates its key is taken for a stranger by peers with an older list",
+        ("                await self._learn(self._taken.document)\n", "                pass\n"),
+    ),
+    _in(
+        "connector/identity/stored.py",
+        "A guest's renewed credential makes what they signed before unverifiable",
+        (
+            "        return credential\n    session.add(\n",
+            "        return credential\n    for row in held:\n        session.delete(row)\n"
+            "    session.flush()\n    session.add(\n",
+        ),
+    ),
+    _in(
+        "ledger/guests.py",
+        "A made-up credential lends a signature the look of a guest's",
+        ("        verify(signed, CREDENTIAL_KIND, key.public)\n", "        pass\n"),
+    ),
+    _in(
+        "connector/control/operations/ledger.py",
+        "Whoever is shown an export sees guests in it",
+        (
+            "in credentials(session, person) if person is not None else ():\n",
+            "in credentials(session, person):\n",
+        ),
+    ),
 )
 
 WHO_IS_A_MEMBER: Final = (
@@ -706,6 +738,11 @@ DATA_ABOUT_PEOPLE: Final = (
         "connector/audit/people.py",
         "Somebody who was erased is found again by trying out all ids",
         ('        sqlite.execute("DELETE FROM person_index")\n', ""),
+    ),
+    _in(
+        "ledger/publish.py",
+        "Two exchanges of one citizen are linked by their log's name, key or cosignature",
+        (" for line, holder in lines if holder in holders)", " for line, holder in lines)"),
     ),
 )
 
