@@ -26,19 +26,22 @@ def measure(settings: Settings, parties: Parties) -> list[Row]:
     parties.publish_table(settings.keys)
     agreement = parties.asker.ask("negotiate", dataset=TABLE)["agreement"]
     sizes = parties.asker.ask("open_session", agreement=agreement, keys=settings.keys)
-    parties.echo_server.ask("answer_with", size=sizes["answer"], wait=parties.commit_seconds())
     rows: list[Row] = []
     for concurrency in settings.concurrencies:
-        rows += _compare(settings, parties, sizes["question"], concurrency)
+        rows += _compare(settings, parties, (sizes["question"], sizes["answer"]), concurrency)
     parties.asker.ask("close_session")
     return rows
 
 
-def _compare(settings: Settings, parties: Parties, size: int, concurrency: int) -> list[Row]:
+def _compare(settings: Settings, parties: Parties, sizes: tuple[int, int], concurrency: int) -> list[Row]:
     load = {"concurrency": concurrency, "seconds": settings.seconds}
+    question, answer = sizes
 
     def echo(kind: str) -> Sample:
-        return parties.echo_client.ask("load", kind=kind, size=size, **load)
+        # What a commit takes changes with whatever else the disk does: asked for in each round.
+        wait = parties.commit_seconds() if kind == "batched" else 0.0
+        parties.echo_server.ask("answer_with", size=answer, wait=wait)
+        return parties.echo_client.ask("load", kind=kind, size=question, **load)
 
     found = settings.contest().run(
         f"query, {concurrency} at a time",
