@@ -2,7 +2,7 @@
 
 Rules that hold here (LEDGER.md section 2, "Completeness, in layers"):
 
-* The folder is written beside its place and renamed when it is whole.
+* The folder is written beside its place and renamed when it is whole. It is its owner's alone.
 * It holds every leaf below the checkpoint's size, and only the side rows of the holders that the
   exporter names. Whether that person may see them, and the record that they were handed over, are
   the caller's.
@@ -17,6 +17,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from ledger.canonical import JSONObject, encode, encode_leaf
 from ledger.checkpoint import Checkpoint, open_checkpoint
@@ -29,6 +30,8 @@ from ledger.note import Note, VerifierKey
 from ledger.side import SHARED, KeyChest, rows_of
 from ledger.tiles import WIDTH, Fetch, tiles_of
 
+OWNER_ONLY: Final = 0o700
+"""Side rows hold what people said and who acted: whom the folder is shown to, its owner decides."""
 SignHead = Callable[[JSONObject], SignedDocument]
 """Signs a head with the participant's document key; its ``type`` is ``ledger-head``."""
 
@@ -69,7 +72,7 @@ def write(export: Export, folder: Path, now: Milliseconds) -> Checkpoint:
         raise ExportExists(f"{folder.name} exists already")
     checkpoint = open_checkpoint(bytes(export.note), export.key).checkpoint
     beside = folder.with_name(f".{folder.name}.new")
-    beside.mkdir(mode=0o700, parents=True)  # opened side rows lie in it
+    beside.mkdir(mode=OWNER_ONLY, parents=True)
     _put(beside / "checkpoint", bytes(export.note))
     _put(beside / "log.vkey", f"{export.key}\n".encode())
     for tile in tiles_of(checkpoint.size):

@@ -139,7 +139,8 @@ def deliveries(session: Session) -> None:
 def use(session: Session, delivery: str, purpose: str, out: Path | None) -> None:
     """Use a delivery for a purpose: the policy decides, the ledger records, then it is handed out.
 
-    A small one is printed, a larger one needs --out. A file that is there is not overwritten.
+    A small one is printed, a larger one needs --out. The file is yours alone (mode 0600), and one that is
+    there is not overwritten.
 
     \b
     Examples:

@@ -6,20 +6,23 @@ the controller) as a file, and the answer comes back as one. A step that fails l
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from connector.identity.enrolment import join, read_admission, update
+from connector.identity.files import PRIVATE, sync_folder, write_over, writing
 from connector.identity.guest import read_guest_answer
 from connector.identity.guest import request as guest_request
+from connector.identity.keyfolder import KeysExist
 from connector.identity.keys import GUEST_JOBS, MEMBER_JOBS, KeyRing
 from connector.identity.organisation import Kind, Organisation, Unit
 from connector.identity.peer import GuestKind
 from connector.identity.public import Job
 from connector.identity.trust import TrustStore
 from connector.store.config import Config, read_config
-from connector.store.home import Home
+from connector.store.home import Home, HomeLock
 from ledger.ambient import Ambient, SystemAmbient
 from ledger.canonical import JSONObject, encode
 from ledger.errors import BylagError, ErrorKind
@@ -46,18 +49,45 @@ class NotForGuests(BylagError):
 
 
 def make_home(folder: Path, config: Config, passphrase: str | None, ambient: Ambient | None = None) -> Home:
-    """Make a home with fresh keys. Raises :class:`HomeExists`."""
+    """Make a home with fresh keys; one that a crash left unfinished is made anew.
+
+    The settings come first, under another name, and get theirs when everything else is there: that one
+    step makes the folder a home. Raises :class:`HomeExists`,
+    :class:`~connector.identity.keyfolder.KeysExist` for keys that no unfinished home explains,
+    :class:`~connector.store.home.HomeInUse`.
+    """
     home = Home(folder)
+    _require_no_home(home)
+    home.create()
+    lock = HomeLock(home)
+    try:
+        _require_no_home(home)
+        if home.unfinished.exists():
+            _forget_keys(home)
+        elif home.keys.exists() and any(home.keys.iterdir()):
+            raise KeysExist("there are keys in this folder, and no settings that they belong to")
+        write_over(home.unfinished, config.to_toml().encode(), mode=PRIVATE)
+        jobs = GUEST_JOBS if config.is_guest else MEMBER_JOBS
+        KeyRing.create(home.keys, ambient or SystemAmbient(), passphrase, jobs)
+        with writing(home.config):
+            home.unfinished.rename(home.config)
+            sync_folder(home.folder)
+    finally:
+        lock.release()
+    return home
+
+
+def _require_no_home(home: Home) -> None:
     if home.config.exists():
         raise HomeExists("a participant lives in this folder already")
-    home.create()
-    jobs = GUEST_JOBS if config.is_guest else MEMBER_JOBS
-    KeyRing.create(home.keys, ambient or SystemAmbient(), passphrase, jobs)
-    beside = home.config.with_suffix(".new")
-    beside.write_text(config.to_toml())
-    beside.chmod(0o600)
-    beside.rename(home.config)
-    return home
+
+
+def _forget_keys(home: Home) -> None:
+    """Remove the keys of a home that was never finished: no request was ever written with them."""
+    with writing(home.keys):
+        if home.keys.exists():
+            shutil.rmtree(home.keys)
+        sync_folder(home.folder)
 
 
 class Asking(Protocol):
@@ -192,7 +222,4 @@ def take_answer(node: Node, data: bytes, fingerprint: str | None) -> TrustStore:
 
 
 def _write(path: Path, data: bytes) -> None:
-    beside = path.with_suffix(".new")
-    beside.write_bytes(data)
-    beside.chmod(0o600)
-    beside.rename(path)
+    write_over(path, data, mode=PRIVATE)

@@ -51,6 +51,8 @@ class Home:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config = folder / "connector.toml"
+        self.unfinished = folder / ".connector.toml.init"
+        """The settings while the home is being made: what lies beside it then, nobody has seen yet."""
         self.database = folder / "bylag.db"
         self.keys = folder / "keys"
         self.side_keys = folder / "side-keys.db"

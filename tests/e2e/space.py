@@ -14,6 +14,7 @@ import selectors
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -150,6 +151,7 @@ class Participant:
     def use(self, delivery: str, out: Path, purpose: str = "PublicBenefit") -> bytes:
         """What was received, taken out for a purpose."""
         self.ask("use", delivery=delivery, purpose=purpose, out=str(out))
+        assert stat.S_IMODE(out.stat().st_mode) == 0o600, "others may not read what was received"
         data = out.read_bytes()
         out.unlink()
         return data
