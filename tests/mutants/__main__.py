@@ -20,8 +20,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
+from tests.mutants.mutant import Mutant
 from tests.mutants.rows import ROOT, rows
-from tests.mutants.table import MUTANTS, Mutant
+from tests.mutants.table import MUTANTS
 
 LEFT_BEHIND: Final = shutil.ignore_patterns(
     ".git", ".venv", "__pycache__", ".*_cache", ".hypothesis", ".benchmarks", "dist", "build"
@@ -48,8 +49,8 @@ def main(words: Sequence[str]) -> int:
             flush=True,
         )
         sound = copies.get()
-        if _run(sound, needed) != PASSED:
-            print("some of these tests fail with every control in place: nothing can be shown")
+        if _run(sound, needed, shown=True) != PASSED:
+            print("not all of these tests pass with every control in place: nothing can be shown")
             return 1
         copies.put(sound)
 
@@ -90,11 +91,12 @@ def _verdict(copy: Path, mutant: Mutant, tests: Iterable[str]) -> str:
         rulebook.write_bytes(built)
 
 
-def _run(copy: Path, tests: Iterable[str]) -> int:
-    return _python(copy, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout=60", *tests)
+def _run(copy: Path, tests: Iterable[str], *, shown: bool = False) -> int:
+    pytest = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider")
+    return _python(copy, *pytest, *tests, shown=shown)
 
 
-def _python(copy: Path, *arguments: str) -> int:
+def _python(copy: Path, *arguments: str, shown: bool = False) -> int:
     """Run Python in a copy; what is imported is the copy's."""
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
@@ -102,8 +104,8 @@ def _python(copy: Path, *arguments: str) -> int:
             [sys.executable, *arguments],
             cwd=copy,
             env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=None if shown else subprocess.DEVNULL,
+            stderr=None if shown else subprocess.DEVNULL,
             timeout=LONGEST_SECONDS,
             check=False,
         ).returncode

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.mutants.mutant import Mutant
 from tests.mutants.rows import PAGE, ROOT, rows
-from tests.mutants.table import MUTANTS, NOTHING_TO_TAKE_OUT, Mutant
+from tests.mutants.table import MUTANTS, NOTHING_TO_TAKE_OUT
 
 
 def test_every_row_of_the_table_of_threats_has_a_mutant() -> None:
