@@ -81,6 +81,7 @@ from ledger.names import (
     AgreementId,
     DataSpaceId,
     ExchangeId,
+    Milliseconds,
     Origin,
     ParticipantId,
     RulebookDigest,
@@ -209,6 +210,13 @@ class Node:
             raise NotJoined("the membership list does not name this participant's TLS key")
         anchor = read_anchor(listed.anchor, self.me, listed.thumbprint)
         return Issuer(self.me, self.ring.tls, anchor)
+
+    def roots(self, now: Milliseconds) -> bytes:
+        """Under whose anchors a caller's certificate must lie: the list's members, and own guests.
+
+        A guest's certificate outlives the key that it was issued under, once that is rotated.
+        """
+        return self.trust.roots(now) + self.trust.ended_anchors(self.me, now)
 
     def identity(self) -> Identity:
         """What this side shows in a handshake, made anew before it expires."""

@@ -144,7 +144,7 @@ class Running:
         identity, now = self.node.identity(), self.node.ambient.now()
         place = (identity, self.node.trust.digest, now // ROOTS_KEPT_MS)
         if self._shown is None or self._shown[0] != place:
-            self._shown = (place, (identity.key, identity.chain, self.node.trust.roots(now)))
+            self._shown = (place, (identity.key, identity.chain, self.node.roots(now)))
         return self._shown[1]
 
     async def _publish(self) -> None:

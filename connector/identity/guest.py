@@ -205,9 +205,13 @@ def renew(
 
 
 def answer(signed: SignedDocument, issuer: Issuer, admission: Admission, ambient: Ambient) -> GuestAnswer:
-    """The answer for a guest, with a fresh client certificate under the controller's anchor."""
+    """The answer for a guest, with a client certificate under the controller's anchor.
+
+    It lasts as long as the credential: a guest has no other way to a new one than another answer.
+    """
     credential = read_credential(signed)
-    leaf = issuer.guest_leaf(credential.keys.tls, credential.handle, ambient)
+    lifetime = max(0, credential.expires - ambient.now())
+    leaf = issuer.guest_leaf(credential.keys.tls, credential.handle, ambient, lifetime)
     return GuestAnswer(signed, to_pem(leaf), admission)
 
 

@@ -378,6 +378,16 @@ class TrustStore:
         anchors = (key.anchor for key in self.organisation(did).handshake_keys(now))
         return b"".join(to_pem(x509.load_der_x509_certificate(der)) for der in anchors if der is not None)
 
+    def ended_anchors(self, did: ParticipantId, now: Milliseconds) -> bytes:
+        """The anchors of a member's TLS keys that ended uncompromised, in PEM: for the member itself.
+
+        What it issued to its guests under them is good for as long as it vouches; whose key such a
+        certificate is over, the guest book says.
+        """
+        ended = (key for key in self.organisation(did).keys_for(Job.TLS) if key.state(now) is KeyState.ENDED)
+        found = (key.anchor for key in ended)
+        return b"".join(to_pem(x509.load_der_x509_certificate(der)) for der in found if der is not None)
+
     # --- what is about to end --------------------------------------------------------------------
 
     def expiring(self, now: Milliseconds, did: ParticipantId | None = None) -> list[Expiry]:

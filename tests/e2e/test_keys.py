@@ -57,6 +57,24 @@ def test_a_signing_key_is_used_once_a_list_names_it_also_with_peers_who_lack_tha
     space.verify(provider, quiet)
 
 
+def test_a_guest_is_let_in_after_their_controller_changed_the_key_that_issued_their_certificate(
+    space: Space,
+) -> None:
+    provider, *_ = space.participants
+    guest = space.add_guest("Resident 4713", provider)
+    guest.start()
+    asked = guest.ask("negotiate", provider=provider.did, dataset="numbers", wait=0)
+    waiting = provider.ask("await-negotiation", state="REQUESTED", wait=20)
+    provider.ask("approve", negotiation=waiting["negotiation"])
+    agreed = guest.ask("await-negotiation", negotiation=asked["negotiation"], state="FINALIZED", wait=20)
+    key, rotation = rotate(provider, "tls", overlap=0)
+    space.publish_list(rotation, guest, provider)
+    takes_into_use(provider, "tls", key)
+    fetched = guest.insist("fetch", agreement=agreed["agreement"])
+    assert fetched["state"] == "COMPLETED"
+    assert guest.types(fetched["exchange"]).count("seal") == 2
+
+
 def test_a_key_that_ended_was_replaced_without_a_restart(space: Space) -> None:
     """The old key is good no longer, from this list on: who still used it would be refused."""
     provider, fast, _ = space.participants

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.identity import change, guest
-from connector.identity.certificate import DAY, to_pem
+from connector.identity import change, enrolment, guest
+from connector.identity.certificate import DAY, read_leaf, to_pem
 from connector.identity.credential import BadCredential, GuestCredential, read_credential, verify_credential
 from connector.identity.directory import Directory
 from connector.identity.enrolment import NotAdmitted, WrongRegistrar
@@ -372,6 +372,29 @@ def test_a_guest_cosigns_with_a_key_for_nothing_else_for_as_long_as_they_are_vou
         directory.witness_key(credential.handle, Milliseconds(space.now + 366 * DAY))
     with pytest.raises(KeyNotValid):
         directory.witness_key(ParticipantId("guest:" + "0" * 32), space.now)
+
+
+def test_the_certificate_lasts_as_long_as_the_credential(space: Space, alvik: Participant) -> None:
+    """A guest has no other way to a new one than another answer of their controller's."""
+    signed = vouched(alvik, Person(space))
+    shown = read_leaf(answered(alvik, signed, space).certificate)
+    assert abs(shown.not_after - read_credential(signed).expires) < 1000
+
+
+def test_an_anchor_of_a_key_that_ended_is_kept_for_guests_unless_it_was_compromised(
+    space: Space, alvik: Participant
+) -> None:
+    assert alvik.trust.ended_anchors(ALVIK, space.now) == b""
+    old = alvik.issuer.anchor
+    asked = enrolment.rotate(alvik.ring, Job.TLS, SPACE, ALVIK, space.ambient)
+    space.publish(change.rotate(enrolment.read_rotation(asked)), alvik)
+    assert alvik.trust.ended_anchors(ALVIK, space.now) == b""
+    space.pass_days(8)
+    assert alvik.trust.ended_anchors(ALVIK, space.now) == to_pem(old)
+    assert to_pem(old) not in alvik.trust.roots(space.now)
+    key = thumbprint(old.public_key())  # type: ignore[arg-type]
+    space.publish(change.compromised(ALVIK, key, space.now), alvik)
+    assert alvik.trust.ended_anchors(ALVIK, Milliseconds(space.now + 1)) == b""
 
 
 def test_the_answer_file_is_read_strictly(space: Space, alvik: Participant) -> None:
