@@ -5,12 +5,12 @@ Rules that hold here:
 * In memory only. The caller keeps the credentials, and erases them: a guest's handle and keys are
   personal data.
 * Credentials are added as they were issued, oldest first: the newest is the one in use, earlier ones
-  still answer for signatures made under them.
+  still answer for signatures made under them. A key that a later one replaced counts for nothing after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -43,6 +43,8 @@ class GuestBook:
         shown = thumbprint(credential.keys.tls)
         if self._tls.get(shown, credential.handle) != credential.handle:
             raise BadCredential("another guest has this TLS key", field="keys.tls")
+        if held and held[-1] == credential:
+            return
         if held:
             self._tls.pop(thumbprint(held[-1].keys.tls), None)
         held.append(credential)
@@ -75,9 +77,11 @@ class GuestBook:
         It is good for protective messages also after the vouching ended early (:meth:`end`). Raises
         :class:`~connector.identity.trust.KeyNotValid`.
         """
-        for credential in self._held.get(handle, []):
+        held = self._held.get(handle, [])
+        for place, credential in enumerate(held):
             key = credential.keys.key(job)
-            in_time = credential.issued - CLOCK_SKEW <= at < credential.expires
+            end = _end(credential, held[place + 1 :], job)
+            in_time = credential.issued - CLOCK_SKEW <= at < end
             if in_time and isinstance(key, Ed25519PublicKey) and thumbprint(key) == kid:
                 return key
         raise KeyNotValid(f"no credential names such a {job} key for this guest at that time", field="kid")
@@ -107,3 +111,12 @@ class GuestBook:
         newest = [held[-1] for handle, held in self._held.items() if handle not in self._ended]
         found = (warning("credential", item.handle, item.issued, item.expires, now) for item in newest)
         return [item for item in found if item is not None]
+
+
+def _end(credential: GuestCredential, later: Sequence[GuestCredential], job: Job) -> Milliseconds:
+    """Until when a credential's key counts; the two clocks may differ a little where one took its place."""
+    key = credential.keys.key(job)
+    replaced = next((each.issued for each in later if each.keys.key(job) != key), None)
+    if replaced is None:
+        return credential.expires
+    return Milliseconds(min(credential.expires, replaced + CLOCK_SKEW))
