@@ -291,9 +291,4 @@ WHO_IS_A_MEMBER: Final = (
         "A registrar forks the data space by accident",
         ("if before is not None and digest_of(before) not in (digest_of(draft), instead_of):", "if False:"),
     ),
-    taken_out(
-        "connector/identity/trust.py",
-        "A controller that rotates its TLS key locks its guests out",
-        ("in self.organisation(did).keys_for(Job.TLS) if key.state(now) is KeyState.ENDED)", "in ())"),
-    ),
 )
