@@ -1,4 +1,4 @@
-"""The command: ``python -m tests.benchmarks [--quick] [--only PART] [--json]``."""
+"""The command: ``python -m tests.benchmarks [--quick] [--only PART] [--rounds N] [--json]``."""
 
 from __future__ import annotations
 

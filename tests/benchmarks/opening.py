@@ -31,15 +31,20 @@ def measure(settings: Settings, parties: Parties) -> list[Row]:
 
     ours()
     bare()
-    found = settings.contest().run("negotiate to first byte", {"ours": ours, "bare": bare})
+    found = settings.contest().run("negotiate to first byte", {"ours": ours, "bare": bare, "again": bare})
+    sealed = f"{MESSAGES} sealed messages"
     return [
         Row(
             "opening",
-            "negotiate to first byte",
+            title,
             "ms",
-            found.spread("ours", "seconds"),
-            f"{MESSAGES} sealed messages, bare",
+            found.spread(mine, "seconds"),
+            against,
             found.spread("bare", "seconds"),
-            found.ratio("ours", "bare", "seconds"),
+            found.ratio(mine, "bare", "seconds"),
+        )
+        for title, mine, against in (
+            ("negotiate to first byte", "ours", f"{sealed}, bare"),
+            (f"A/A: {sealed}, bare", "again", "the same"),
         )
     ]

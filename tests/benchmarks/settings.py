@@ -21,7 +21,6 @@ class Settings:
     keys: int = 2000
     file_bytes: int = 256 << 20
     batches: tuple[int, ...] = (1, 10, 100)
-    seed: int = 1
     dice: random.Random = field(default_factory=random.Random)
 
     @classmethod
