@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -109,6 +110,12 @@ class Transferring(RuleBasedStateMachine):
         self.folder.cleanup()
 
     # --- what may happen -----------------------------------------------------------------------------
+
+    @initialize(bar_after=st.none() | st.integers(0, 5))
+    def begin(self, bar_after: int | None) -> None:
+        """There is an exchange, and in many runs an end of the agreement that will come upon it."""
+        self.ask()
+        self.bar_after = bar_after
 
     @precondition(lambda self: len(self.exchanges) < 3)
     @rule()
