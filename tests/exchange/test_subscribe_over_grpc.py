@@ -77,11 +77,11 @@ async def test_heartbeats_keep_a_quiet_subscription_open(
 ) -> None:
     agreed = await agreement(space)
     monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.4)
-    monkeypatch.setattr(stream, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(stream, "IDLE_SECONDS", 3.0)
     following, arrived = follow(space, 2, agreement=agreed, rows=3)
     async with asyncio.timeout(20):
         await arrived.wait()
-        await asyncio.wait({following}, timeout=1.6)
+        await asyncio.wait({following}, timeout=4.0)
         assert not following.done()
         await append(space, "3,30")
         assert (await following)["rows"] == 3
