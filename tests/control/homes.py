@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -91,9 +90,3 @@ class Homes:
 
 async def ask(running: Running, operation: str, **arguments: Any) -> Any:
     return await run(running, operation, arguments, lambda *_: None)
-
-
-async def soon() -> None:
-    """Let what a commit called for on the loop have its turn."""
-    for _ in range(3):
-        await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from connector.store.database import StoreUnavailable
 from connector.store.home import Home, HomeLock
 from connector.store.tables import ListRow
 from ledger.errors import BylagError
-from tests.control.homes import CITY, COMPANY, Homes, soon
+from tests.control.homes import CITY, COMPANY, Homes
 
 
 @pytest.fixture
@@ -92,13 +93,18 @@ async def test_two_lists_of_one_number_stop_everything_also_after_a_restart(home
     told: list[Any] = []
     async with homes.running(city) as running:
         node = running.node
+        heard = asyncio.Event()
+        node.on_list(lambda *_: heard.set())
         await node.take_list(one)
-        await soon()
+        async with asyncio.timeout(30):
+            await heard.wait()
         assert node.directory.limit(COMPANY, node.ambient.now()) is None
+        heard.clear()
         node.on_list(lambda *what: told.append(what))
         with pytest.raises(Equivocation):
             await node.take_list(other)
-        await soon()
+        async with asyncio.timeout(30):
+            await heard.wait()
         assert told == [(frozenset(), frozenset())], "whoever keeps calls open looks at each of them again"
         assert node.directory.limit(COMPANY, node.ambient.now()) is Limit.LIST_CONTESTED
         proof = node.trust.proof

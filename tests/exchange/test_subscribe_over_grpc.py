@@ -76,12 +76,12 @@ async def test_heartbeats_keep_a_quiet_subscription_open(
     space: RealSpace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agreed = await agreement(space)
-    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.4)
-    monkeypatch.setattr(stream, "IDLE_SECONDS", 3.0)
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr(stream, "IDLE_SECONDS", 5.0)
     following, arrived = follow(space, 2, agreement=agreed, rows=3)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         await arrived.wait()
-        await asyncio.wait({following}, timeout=4.0)
+        await asyncio.wait({following}, timeout=6.0)
         assert not following.done()
         await append(space, "3,30")
         assert (await following)["rows"] == 3
