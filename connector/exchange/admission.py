@@ -168,7 +168,7 @@ async def _admit_request(
     _require_in_force(ground, terms)
     snapshot = _find(ground, terms, request.dataset, request.version)
     selection = _opened_selection(request.selection, first.opening)
-    asked, counts, ruling = decide(ground, terms, request.purpose)
+    asked, counts, ruling = await decide(ground, terms, request.purpose)
     if request.mode == "subscribe" and request.version is None:
         raise Denied("VERSION_NOT_NAMED", "a subscription's cursor is a place in one version")
     snapshot.check(request.mode, selection, request.cursor, mask=ruling.mask, row_filter=ruling.row_filter)
@@ -241,7 +241,7 @@ async def _admit_resume(
     request = Request(
         row.mode, row.purpose, row.dataset, row.dataset_version, 0, None, resume.nonce, resume.deadline
     )
-    asked, counts, ruling = decide(ground, terms, row.purpose)
+    asked, counts, ruling = await decide(ground, terms, row.purpose)
     schema = snapshot.schema(ruling.mask)
     media_type = snapshot.media_type(selection, ruling.mask)
     conversation.sent = MessageHash(row.sent) if row.sent is not None else None
@@ -360,14 +360,14 @@ def _opened_selection(commitment: str | None, opening: JSONObject) -> JSONObject
     return selection
 
 
-def decide(ground: Ground, terms: Terms, purpose: str) -> tuple[Asked, Mapping[str, int], Ruling]:
+async def decide(ground: Ground, terms: Terms, purpose: str) -> tuple[Asked, Mapping[str, int], Ruling]:
     """Step 5: the question, the counter values it was decided at, and the ruling.
 
     Raises :class:`DeniedByPolicy` unless ``allow`` is exactly true.
     """
     asked = ground.policy.ask(terms, purpose)
     counts = counters.values(ground.database, terms.agreement, asked.counters)
-    ruling = ground.policy.decide(asked, counts)
+    ruling = await ground.policy.rule(asked, counts)
     if ruling.allow is not True:
         raise DeniedByPolicy(ruling)
     return asked, counts, ruling

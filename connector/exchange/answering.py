@@ -150,18 +150,23 @@ class AnsweringSession:
                 raise OutOfTurn("this message has no place in a query session", field="body")
 
     async def _take_question(self, question: Question) -> None:
-        window = self._window
-        if window is None or window.asked >= QUESTIONS_A_WINDOW or window.size >= BYTES_A_WINDOW:
-            window = await self._open_window()
-        answer = self._prepare(question, window)
+        while True:
+            window = self._window
+            if window is None or window.asked >= QUESTIONS_A_WINDOW or window.size >= BYTES_A_WINDOW:
+                window = await self._open_window()
+            ruling = await self._rule()
+            if self._window is window:  # the clock may close it while the engine thinks
+                break
+        answer = self._prepare(question, window, ruling)
         window.asked += 1
         await self._outgoing.put((question, answer))
 
-    def _prepare(self, question: Question, window: OpenWindow) -> asyncio.Future[Answer]:
+    def _prepare(self, question: Question, window: OpenWindow, ruling: Ruling) -> asyncio.Future[Answer]:
         """Look the rows up, and submit the record that must be durable before they leave."""
         try:
             selection = _selection(question)
-            ruling = self._rule()
+            if ruling.allow is not True:
+                raise Denied(ruling.code)
             rows, count = self._admitted.snapshot.lookup(
                 selection, mask=ruling.mask, row_filter=ruling.row_filter
             )
@@ -172,14 +177,11 @@ class AnsweringSession:
         found = _Found(question, selection, ruling, rows, count)
         return self._ground.writer.begin(lambda transaction: self._release(transaction, window, found))
 
-    def _rule(self) -> Ruling:
-        """The ruling for one question: under a lease, or decided anew. Raises ``Denied``."""
+    async def _rule(self) -> Ruling:
+        """The ruling for one question: under a lease, or decided anew."""
         asked = self._admitted.asked
         counts = counters.values(self._ground.database, self._terms.agreement, asked.counters)
-        ruling = self._ground.policy.decide(asked, counts)
-        if ruling.allow is not True:
-            raise Denied(ruling.code)
-        return ruling
+        return await self._ground.policy.rule(asked, counts)
 
     def _release(self, transaction: Transaction, window: OpenWindow, found: _Found) -> Answer:
         """Guards, record, number and running digest, in the transaction that makes it durable."""

@@ -115,8 +115,15 @@ class Policy(Protocol):
     def ask(self, terms: Terms, purpose: str) -> Asked:
         """Prepare a question."""
 
-    def decide(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
+    async def rule(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
         """The ruling now. Never raises for what the engine does: an engine's error is a denial."""
+
+    def decide(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
+        """The same where nothing can be awaited: in the writer's transaction.
+
+        It finds the lease of a :meth:`rule` just before; only where that ended in between does it wait
+        for the engine.
+        """
 
 
 class Standing(Protocol):

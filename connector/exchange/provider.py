@@ -169,6 +169,10 @@ class ProviderExchange:
 
     async def _commit_now(self, window: Window) -> Signed:
         """Raises :class:`~connector.exchange.budget.BudgetUsed`, or what another guard raises."""
+        # Asked here, so that the transaction finds the lease and the writer waits for no engine.
+        ruling = await self._ground.policy.rule(self._admitted.asked, self._admitted.counts)
+        if ruling.allow is not True:
+            raise Denied(ruling.code)
         commit = await self._ground.writer.write(lambda transaction: self._commit(transaction, window))
         if self._labels is not None and window.labelled is not None:
             self._labels.told(window.labelled)

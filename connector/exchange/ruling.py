@@ -16,6 +16,7 @@ from connector.identity.directory import Directory
 from connector.policy.input import (
     RELEASE_ACTION,
     AgreementFacts,
+    CounterName,
     MembershipFacts,
     Recipient,
     Standing,
@@ -75,18 +76,14 @@ class LeasedRulings:
         return Question(self._engine().open(standing))
 
     def decide(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
-        """The ruling now; the same object while its lease holds."""
-        if not isinstance(asked, Question):
-            raise TypeError("ask for the question first")
-        # A counter that is missing stays missing: the engine denies for want of it, and leases nothing.
-        values = {name: counts[name] for name in asked.session.counters if name in counts}
-        answer = self._engine().decide(asked.session, values)
-        mark = answer.lease or answer
-        if asked.last is not None and asked.last[0] is mark:
-            return asked.last[1]
-        ruling = _ruling(asked.session, answer)
-        asked.last = (mark, ruling)
-        return ruling
+        """The ruling now; the same object while its lease holds. May block for the engine's time limit."""
+        question = _question(asked)
+        return _kept(question, self._engine().decide(question.session, _values(question, counts)))
+
+    async def rule(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
+        """Like :meth:`decide`, on an event loop."""
+        question = _question(asked)
+        return _kept(question, await self._engine().ask(question.session, _values(question, counts)))
 
     def _attributes(self, recipient: ParticipantId) -> dict[str, JSON]:
         """What the membership list attests of a recipient; a person has no attributes."""
@@ -97,6 +94,27 @@ class LeasedRulings:
             return {}
         attested = entry.attributes
         return {"kind": entry.kind.value, "country": attested.country, "industry": attested.industry}
+
+
+def _question(asked: Asked) -> Question:
+    if not isinstance(asked, Question):
+        raise TypeError("ask for the question first")
+    return asked
+
+
+def _values(question: Question, counts: Mapping[str, int]) -> dict[CounterName, int]:
+    # A counter that is missing stays missing: the engine denies for want of it, and leases nothing.
+    return {name: counts[name] for name in question.session.counters if name in counts}
+
+
+def _kept(question: Question, answer: Answer) -> Ruling:
+    """The ruling of an answer: the same object as before while its lease holds."""
+    mark = answer.lease or answer
+    if question.last is not None and question.last[0] is mark:
+        return question.last[1]
+    ruling = _ruling(question.session, answer)
+    question.last = (mark, ruling)
+    return ruling
 
 
 def _ruling(session: Session, answer: Answer) -> Ruling:

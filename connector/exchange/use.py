@@ -79,7 +79,7 @@ async def record_use(
         exchange=exchange,
     )
     try:
-        ruling = _rule(ground, terms, purpose)
+        ruling = await _rule(ground, terms, purpose)
         code = TAKEN_OUT if taken_out else SHOWN
         await ground.writer.write(
             lambda transaction: _record(transaction, ground, terms, scope, ruling, row, purpose, code)
@@ -95,12 +95,12 @@ async def record_use(
     return row, delivery
 
 
-def _rule(ground: Ground, terms: Terms, purpose: str) -> Ruling:
+async def _rule(ground: Ground, terms: Terms, purpose: str) -> Ruling:
     if not terms.active:
         raise Denied("AGREEMENT_ENDED")
     asked = ground.policy.ask(terms, purpose)
     counts = counters.values(ground.database, terms.agreement, asked.counters)
-    ruling = ground.policy.decide(asked, counts)
+    ruling = await ground.policy.rule(asked, counts)
     if ruling.allow is not True:
         raise Denied(ruling.code)
     return ruling

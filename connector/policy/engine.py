@@ -21,7 +21,13 @@ class Engine(Protocol):
         """The digest of the rulebook that decides, as each record names it."""
 
     def decide(self, question: DecisionInput) -> Decision:
-        """Decide; a denial for whatever goes wrong. Returns within the engine's time limit."""
+        """Decide; a denial for whatever goes wrong. Returns within the engine's time limit.
+
+        May block that long: an event loop awaits :meth:`ask`.
+        """
+
+    async def ask(self, question: DecisionInput) -> Decision:
+        """The same, without holding the event loop up while an engine elsewhere thinks."""
 
     def replay(self, recorded: bytes) -> Decision:
         """Decide a recorded question again, from its canonical JSON."""

@@ -76,6 +76,16 @@ class Session(NamedTuple):
     counters: tuple[CounterName, ...]
 
 
+class _Look(NamedTuple):
+    """What was found before an engine is asked: the answer under a lease, or how to ask for one."""
+
+    engine: Engine
+    moving: Moving
+    monotonic: float
+    generation: int
+    answer: Answer | None
+
+
 class LeasedEngine:
     """An engine whose decisions are leased. Safe to call from several threads."""
 
@@ -108,20 +118,23 @@ class LeasedEngine:
     def decide(
         self, session: Session, counters: Mapping[CounterName, int] = _NO_COUNTERS, nonce: str | None = None
     ) -> Answer:
-        """The answer now, from a lease if one holds, or else from the engine.
+        """The answer now, from a lease if one holds, or else from the engine, which may take a while.
 
         ``counters`` are the uses so far of each of ``counters_of(policy)``; the clock is read here.
         """
-        with self._guard:
-            now, monotonic = self._read_clocks()
-            lease = self._leases.get(session.key)
-            engine, generation = self._engine, self._generation
-        moving = Moving(now, counters, nonce)
-        if lease is not None and _holds(lease, moving, monotonic):
-            return Answer(lease.decision, moving, lease, fresh=False)
-        decision = engine.decide(session.standing.at(moving))
-        lease = self._grant(session, moving, monotonic, decision, generation)
-        return Answer(decision, moving, lease, fresh=True)
+        look = self._look(session, counters, nonce)
+        if look.answer is not None:
+            return look.answer
+        return self._take(session, look, look.engine.decide(session.standing.at(look.moving)))
+
+    async def ask(
+        self, session: Session, counters: Mapping[CounterName, int] = _NO_COUNTERS, nonce: str | None = None
+    ) -> Answer:
+        """The same, on an event loop: an engine elsewhere does not hold it up."""
+        look = self._look(session, counters, nonce)
+        if look.answer is not None:
+            return look.answer
+        return self._take(session, look, await look.engine.ask(session.standing.at(look.moving)))
 
     def switch(self, engine: Engine) -> None:
         """Go on with another engine or rulebook. Every lease ends; open sessions again for new keys."""
@@ -151,6 +164,20 @@ class LeasedEngine:
             self._end_all()
         self._last_now, self._last_monotonic = now, monotonic
         return now, monotonic
+
+    def _look(self, session: Session, counters: Mapping[CounterName, int], nonce: str | None) -> _Look:
+        with self._guard:
+            now, monotonic = self._read_clocks()
+            lease = self._leases.get(session.key)
+            engine, generation = self._engine, self._generation
+        moving = Moving(now, counters, nonce)
+        held = lease is not None and _holds(lease, moving, monotonic)
+        answer = Answer(lease.decision, moving, lease, fresh=False) if lease is not None and held else None
+        return _Look(engine, moving, monotonic, generation, answer)
+
+    def _take(self, session: Session, look: _Look, decision: Decision) -> Answer:
+        lease = self._grant(session, look.moving, look.monotonic, decision, look.generation)
+        return Answer(decision, look.moving, lease, fresh=True)
 
     def _grant(
         self, session: Session, moving: Moving, monotonic: float, decision: Decision, generation: int

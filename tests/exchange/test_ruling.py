@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from connector.exchange import counters
 from connector.exchange.ground import Terms
 from connector.exchange.ruling import LeasedRulings
 from connector.identity.directory import Directory
+from connector.policy.decision import Decision
 from connector.policy.embedded import EmbeddedEngine
+from connector.policy.input import DecisionInput
 from connector.policy.lease import LeasedEngine
 from connector.policy.parse import normalise
 from connector.store.database import Database
@@ -84,6 +87,41 @@ def test_a_lease_gives_the_same_ruling_and_another_purpose_another(rulings: Leas
     marketing = rulings.ask(TERMS, "https://w3id.org/dpv#Marketing")
     assert rulings.decide(marketing, {name: 0}).allow is False
     assert rulings.ask(replace(TERMS, purpose=RESEARCH), RESEARCH).counters == (name,)
+
+
+class Elsewhere(EmbeddedEngine):
+    """An engine whose answer takes a while to come, and that must not be waited for on a thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.let = asyncio.Event()
+        self.asked = 0
+
+    async def ask(self, question: DecisionInput) -> Decision:
+        self.asked += 1
+        await self.let.wait()
+        return super().decide(question)
+
+    def decide(self, question: DecisionInput) -> Decision:
+        raise AssertionError("the writer's transaction waits for no engine")
+
+
+async def test_an_engine_elsewhere_holds_up_neither_the_loop_nor_the_writer(rulings: LeasedRulings) -> None:
+    engine = Elsewhere()
+    rulings._engine().switch(engine)
+    asked = rulings.ask(TERMS, RESEARCH)
+    (name,) = asked.counters
+    waiting = asyncio.create_task(rulings.rule(asked, {name: 0}))
+    while not engine.asked:
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    engine.let.set()
+    ruling = await waiting
+    assert ruling.allow is True
+    assert rulings.decide(asked, {name: 0}) is ruling
+    assert await rulings.rule(asked, {name: 1}) is ruling
+    assert engine.asked == 1
+    engine.close()
 
 
 def test_a_counter_that_was_never_raised_stands_at_nothing(tmp_path: Path) -> None:

@@ -108,6 +108,9 @@ class Rule:
     def ask(self, terms: Terms, purpose: str) -> Any:
         return Asked(purpose, tuple(name for name, _ in self.counters))
 
+    async def rule(self, asked: Any, counts: Any) -> Ruling:
+        return self.decide(asked, counts)
+
     def decide(self, asked: Any, counts: Any) -> Ruling:
         return self.rulings.setdefault(asked.purpose, self._decide(asked))
 
