@@ -61,11 +61,14 @@ from connector.peer.client import Client, Identity
 from connector.peer.collecting import COLLECT, REQUEST_WAITING, Collecting
 from connector.peer.lists import HANDED_ON, PeerLists
 from connector.peer.post import Post
-from connector.policy.embedded import EmbeddedEngine
+from connector.policy.chosen import chosen_engine
+from connector.policy.engine import Condition, Engine
+from connector.policy.errors import EngineUnavailable
 from connector.policy.lease import LeasedEngine
 from connector.policy.rulebook import Rulebook
 from connector.source.folder import SnapshotFolder
 from connector.store.config import Config, read_config
+from connector.store.config_engine import EMBEDDED
 from connector.store.database import Database
 from connector.store.home import Home, HomeLock
 from connector.store.migrate import migrate
@@ -304,7 +307,22 @@ class Node:
     @cached_property
     def engine(self) -> LeasedEngine:
         """The policy engine with its leases; loading it takes a moment."""
-        return LeasedEngine(EmbeddedEngine(), self.ambient)
+        return LeasedEngine(self.rules, self.ambient)
+
+    @cached_property
+    def rules(self) -> Engine:
+        """What evaluates the rulebook, as the settings choose it."""
+        return chosen_engine(self.config.engine, self.home.folder, Rulebook.packaged(), self.ambient)
+
+    async def engine_condition(self) -> Condition:
+        """How the engine is. The embedded one is not loaded for the sake of the question."""
+        if self.config.engine.kind == EMBEDDED and "rules" not in self.__dict__:
+            return Condition(EMBEDDED, True, "decides in this process, once it is asked")
+        try:
+            rules = await asyncio.to_thread(lambda: self.rules)
+        except EngineUnavailable as error:
+            return Condition(self.config.engine.kind, False, error.message, error.next_step)
+        return await rules.look()
 
     @cached_property
     def standing(self) -> ListStanding:
@@ -583,6 +601,8 @@ class Node:
             closing.push_async_callback(asyncio.to_thread, self.writer.close)
             if "engine" in self.__dict__:
                 self.engine.end_all()
+            if "rules" in self.__dict__:
+                closing.push_async_callback(asyncio.to_thread, self.rules.close)
             if "notary" in self.__dict__:
                 closing.callback(self.notary.close)
             await self.client.close()

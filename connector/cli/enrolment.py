@@ -7,6 +7,7 @@ telephone or in person.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,15 +186,11 @@ def details(
     session.home.require()
     require_free(path)
     config = read_config(session.home.config)
-    changed = Config(
-        space=config.space,
-        form=config.form,
-        participant=config.participant,
+    changed = replace(
+        config,
         name=_checked_name(name) if name is not None else config.name,
-        kind=config.kind,
         listen=_checked_address("listen", listen) if listen is not None else config.listen,
         endpoint=_checked_endpoint(endpoint) if endpoint is not None else config.endpoint,
-        controller=config.controller,
         units=units or config.units,
     )
     result = session.on_node(

@@ -21,7 +21,8 @@ from connector.cli.wording import say_expiring
 def status(session: Session) -> None:
     """Show who this is, what runs, and what is about to expire.
 
-    Ends with status 1 when the store failed, or something has expired or will within a day.
+    Ends with status 1 when the store or the policy engine failed, or something has expired or will
+    within a day.
 
     \b
     Example:
@@ -29,7 +30,8 @@ def status(session: Session) -> None:
     """
     result = session.ask("status")
     session.print(result, _say_status)
-    _end_with(not result["store_failed"] and not _is_urgent(result["expiring"]))
+    decides = result["engine"]["decides"]
+    _end_with(decides and not result["store_failed"] and not _is_urgent(result["expiring"]))
 
 
 @click.command()
@@ -68,11 +70,16 @@ def _say_status(result: Any) -> None:
             ("datasets", result["datasets"]),
             ("agreements in force", result["agreements"]),
             ("notices waiting", result["notices_waiting"]),
+            ("policy engine", result["engine"]["kind"]),
+            ("rulebook", show.short(result["engine"]["rulebook"])),
             ("log", log["origin"]),
             ("records", f"{log['size']}, {log['published']} of them published"),
             ("witness", "no independent witness yet"),
         ]
     )
+    engine = result["engine"]
+    if not engine["decides"]:
+        show.write(show.bad(f"the policy engine does not decide: {show.clean(engine['found'])}"))
     if result["store_failed"]:
         show.write(show.bad("the store failed: nothing can be recorded, so nothing is released"))
     say_expiring(result["expiring"])

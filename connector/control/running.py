@@ -29,6 +29,7 @@ from connector.peer.services import (
     exchange_handler,
 )
 from connector.store import outbox
+from connector.store.config_engine import SERVER
 from connector.store.tables import PeerRow
 from ledger.errors import BylagError
 from ledger.names import ParticipantId
@@ -39,6 +40,8 @@ GUEST_PUBLISH_SECONDS: Final = 3600.0
 """A citizen's log is published hourly, or for a Seal (LEDGER.md section 4)."""
 SETTLE_SECONDS: Final = 5.0
 TIDY_SECONDS: Final = 10.0
+LOOK_SECONDS: Final = 2.0
+"""How often an engine elsewhere is looked at: so long may health not know that it is gone."""
 ROOTS_KEPT_MS: Final = 10_000
 
 
@@ -52,6 +55,8 @@ class Running:
         self.server: Server | None = None
         self.port: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._broken: set[str] = set()
+        """What does not work, and makes health say so."""
         self._shown: tuple[object, tuple[bytes, bytes, bytes]] | None = None
         self._moved = asyncio.Event()
         node.post.on_taken(lambda _peer: self._moved.set())
@@ -87,6 +92,8 @@ class Running:
         self._tasks.append(asyncio.create_task(Disputes(node.ground).run()))
         self._tasks.append(asyncio.create_task(self._tidy()))
         self._tasks.append(asyncio.create_task(self._warm()))
+        if node.config.engine.kind == SERVER:
+            self._tasks.append(asyncio.create_task(self._watch_engine()))
 
     def call_peers(self) -> None:
         """Keep a line to every peer there is business with: what they have to say comes on it."""
@@ -154,8 +161,8 @@ class Running:
                 await asyncio.to_thread(self.node.notary.publish)
             except BylagError as error:
                 logger.exception("the log cannot be published", extra={"reason": error.code})
-                if self.server is not None:
-                    await self.server.failing()
+                self._broken.add("log")
+                await self._tell_health()
                 return
             await asyncio.sleep(pause)
 
@@ -166,6 +173,21 @@ class Running:
             except BylagError as error:
                 logger.warning("nothing could be tidied", extra={"reason": error.code})
             await asyncio.sleep(TIDY_SECONDS)
+
+    async def _watch_engine(self) -> None:
+        """Let health say when the engine is gone, and when it is back, whether anybody asks it or not."""
+        while True:
+            condition = await self.node.engine_condition()
+            if condition.decides != ("engine" not in self._broken):
+                self._broken.symmetric_difference_update({"engine"})
+                await self._tell_health()
+                told = logger.info if condition.decides else logger.error
+                told("policy engine: %s", condition.found)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _tell_health(self) -> None:
+        if self.server is not None:
+            await (self.server.failing() if self._broken else self.server.serving())
 
     async def _warm(self) -> None:
         await asyncio.to_thread(lambda: self.node.engine)

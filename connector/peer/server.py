@@ -118,8 +118,12 @@ class Server:
         await self._server.stop(grace)
 
     async def failing(self) -> None:
-        """Tell whoever asks that this connector cannot serve: its store is gone."""
+        """Tell whoever asks that this connector cannot serve: its log or its policy engine is gone."""
         await self.health.set("", health_pb2.HealthCheckResponse.NOT_SERVING)
+
+    async def serving(self) -> None:
+        """Tell whoever asks that it serves again."""
+        await self.health.set("", health_pb2.HealthCheckResponse.SERVING)
 
 
 def _configuration(certificates: Certificates) -> Any:

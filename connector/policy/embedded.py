@@ -16,9 +16,10 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from connector.policy.decision import Decision, decision_from, failure
+from connector.policy.engine import Condition
 from connector.policy.errors import EngineUnavailable
 from connector.policy.input import DecisionInput
-from connector.policy.rulebook import ENTRYPOINT, Rulebook
+from connector.policy.rulebook import ENTRYPOINT, MAX_QUESTION_BYTES, Rulebook
 from ledger.canonical import MalformedJson
 from ledger.names import RulebookDigest
 
@@ -34,7 +35,6 @@ MEMORY_LIMIT_PAGES: Final = 1024
 INSTANCES: Final = 2
 """Questions decided at the same time; a further one waits, within the time limit."""
 
-MAX_QUESTION_BYTES: Final = 1 << 20
 _MAX_ANSWER_BYTES: Final = 1 << 20
 
 _log = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ class EmbeddedEngine:
     ) -> None:
         """Load ``rulebook``, or the packaged one. Raises ``EngineUnavailable`` or ``RulebookDamaged``."""
         self._rulebook = rulebook or Rulebook.packaged()
+        self._is_closed = False
         try:
             from opapywasm import OpaWasmError, OpaWasmPolicy, PolicyConfig  # noqa: PLC0415 - 35 MB, see above
             from wasmtime import Trap, WasmtimeError  # noqa: PLC0415
@@ -103,7 +104,13 @@ class EmbeddedEngine:
             return failure(self.revision, type(error).__name__)
         return decision_from(answer, self.revision)  # type: ignore[arg-type]  # UNDEFINED is no dict: denied
 
+    async def look(self) -> Condition:
+        if self._is_closed:
+            return Condition("embedded", False, "closed")
+        return Condition("embedded", True, "decides in this process")
+
     def close(self) -> None:
+        self._is_closed = True
         self._policy.close()
 
 

@@ -6,11 +6,23 @@ raises for a question: whatever goes wrong inside is a denial (``ENGINE_ERROR``)
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from connector.policy.decision import Decision
 from connector.policy.input import DecisionInput
 from ledger.names import RulebookDigest
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How an engine is. One that does not decide denies everything."""
+
+    kind: str
+    """``embedded`` or ``server``."""
+    decides: bool
+    found: str
+    do: str = ""
 
 
 class Engine(Protocol):
@@ -31,6 +43,9 @@ class Engine(Protocol):
 
     def replay(self, recorded: bytes) -> Decision:
         """Decide a recorded question again, from its canonical JSON."""
+
+    async def look(self) -> Condition:
+        """Whether it decides now; an engine elsewhere is asked, within its time limit."""
 
     def close(self) -> None:
         """Let go of memory and threads; every later question is denied."""

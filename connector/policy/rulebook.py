@@ -40,6 +40,8 @@ WASM: Final = "policy.wasm"
 PACKAGED: Final = "rulebook.tar.gz"
 MAX_BUNDLE_BYTES: Final = 16 << 20
 MAX_FILES: Final = 256
+MAX_QUESTION_BYTES: Final = 1 << 20
+"""Of a question, for every engine."""
 
 
 @dataclass(frozen=True)

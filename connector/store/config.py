@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from connector.store.config_engine import EngineSettings, read_engine
 from ledger.errors import BylagError
 from ledger.fields import BadField, Fields
 
@@ -54,6 +55,8 @@ class Config:
     controller: str
     """A guest's controller: a did; empty for an organisation."""
     units: tuple[UnitEntry, ...] = field(default=())
+    engine: EngineSettings = field(default=EngineSettings())
+    """Which policy engine decides."""
 
     @property
     def is_guest(self) -> bool:
@@ -65,6 +68,8 @@ class Config:
         lines = ["# This participant's settings. Edit while the connector is not running.", ""]
         for name in ("space", "form", "participant", "name", "kind", "listen", "endpoint", "controller"):
             lines.append(f"{name} = {_quoted(getattr(self, name))}")
+        if said := self.engine.lines():
+            lines += ["", "[engine]", *(f"{name} = {_value(value)}" for name, value in said)]
         for unit in self.units:
             lines += ["", "[[units]]", f"id = {_quoted(unit.id)}", f"name = {_quoted(unit.name)}"]
         return "\n".join(lines) + "\n"
@@ -89,6 +94,7 @@ def read_config(path: Path) -> Config:
             units=tuple(_unit(each) for each in fields.objects("units", limit=500))
             if fields.has("units")
             else (),
+            engine=read_engine(fields.object("engine")) if fields.has("engine") else EngineSettings(),
         )
         fields.finish()
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -107,6 +113,10 @@ def _unit(fields: Fields) -> UnitEntry:
 def _maybe(fields: Fields, name: str) -> str:
     value = fields.any(name) if fields.has(name) else ""
     return fields.text(name, limit=300) if value else ""
+
+
+def _value(value: str | int) -> str:
+    return _quoted(value) if isinstance(value, str) else str(value)
 
 
 def _quoted(text: str) -> str:

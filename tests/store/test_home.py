@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from connector.store.config import BadConfig, Config, UnitEntry, read_config
+from connector.store.config_engine import EngineSettings
 from connector.store.home import Home, HomeExposed, HomeInUse, HomeLock, HomeMissing, is_in_use
 
 CONFIG = Config(
@@ -66,6 +68,51 @@ def test_a_folder_where_nobody_lives_is_named(tmp_path: Path) -> None:
 
 def test_the_configuration_reads_back_as_written(home: Home) -> None:
     assert read_config(home.config) == CONFIG
+
+
+ENGINES = [
+    EngineSettings(),
+    EngineSettings("server", "http://127.0.0.1:8181"),
+    EngineSettings("server", "https://opa.example", "opa.token", "opa.pem", "opa.key", 300),
+]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_chosen_engine_reads_back_as_written(home: Home, engine: EngineSettings) -> None:
+    home.config.write_text(replace(CONFIG, engine=engine).to_toml())
+    assert read_config(home.config) == replace(CONFIG, engine=engine)
+
+
+WRONG_ENGINES = {
+    "engine.kind": 'kind = "regorus"',
+    "engine.url": 'kind = "server"',
+    "engine.surprise": 'kind = "embedded"\nsurprise = 1',
+    "engine.certificate": 'kind = "server"\nurl = "https://a.example"\ncertificate = "c"',
+    "engine.time_limit_ms": 'kind = "server"\nurl = "https://a.example"\ntime_limit_ms = 1',
+}
+
+
+@pytest.mark.parametrize("field", WRONG_ENGINES)
+def test_an_engine_that_cannot_be_is_refused_by_name(home: Home, field: str) -> None:
+    home.config.write_text(f"{CONFIG.to_toml()}\n[engine]\n{WRONG_ENGINES[field]}\n")
+    with pytest.raises(BadConfig) as raised:
+        read_config(home.config)
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://opa.example:8181", "http://10.0.0.1", "ftp://127.0.0.1", "127.0.0.1:8181", "https://",
+        "https://name:word@opa.example", "https://opa.example/path", "https://opa.example?x", "https://[",
+        "https://opa.example:99999",
+    ],
+)  # fmt: skip
+def test_an_opa_elsewhere_is_reached_over_tls_alone_and_by_host_and_port(home: Home, url: str) -> None:
+    home.config.write_text(f'{CONFIG.to_toml()}\n[engine]\nkind = "server"\nurl = "{url}"\n')
+    with pytest.raises(BadConfig) as raised:
+        read_config(home.config)
+    assert raised.value.field == "engine.url"
 
 
 @pytest.mark.parametrize(

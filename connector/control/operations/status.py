@@ -15,6 +15,7 @@ from connector.identity.certificate import read_leaf
 from connector.identity.credential import read_credential
 from connector.identity.expiry import Expiry, warning
 from connector.node import Node
+from connector.policy.engine import Condition
 from connector.store import outbox
 from connector.store.tables import AgreementRow, DatasetRow, NoticeRow
 from ledger import log
@@ -56,6 +57,7 @@ async def status(asked: Asked) -> JSON:
             "published": last.checkpoint.size if last else 0,
             "witnessed": False,
         },
+        "engine": _engine_said(node, await node.engine_condition()),
         "store_failed": node.writer.failure is not None,
         "expiring": warnings,
     }
@@ -68,6 +70,7 @@ async def doctor(asked: Asked) -> JSON:
     checks: list[JSON] = []
     for check in (_clock, _disk, _folder, _port, _keys, _list, _expiries, _log, _store):
         checks.append(check(asked))
+    checks.append(await _engine(asked))
     checks.extend([await _peer(asked, peer) for peer in _peers(asked)])
     return {"healthy": all(isinstance(found, dict) and found["ok"] for found in checks), "checks": checks}
 
@@ -188,6 +191,20 @@ def _log(asked: Asked) -> JSONObject:
     return _found(
         "log", True, f"{last.checkpoint.size if last else 0} records published; no independent witness yet"
     )
+
+
+async def _engine(asked: Asked) -> JSONObject:
+    condition = await asked.running.node.engine_condition()
+    return _found("policy engine", condition.decides, condition.found, condition.do)
+
+
+def _engine_said(node: Node, condition: Condition) -> JSONObject:
+    return {
+        "kind": condition.kind,
+        "decides": condition.decides,
+        "found": condition.found,
+        "rulebook": node.rulebook(),
+    }
 
 
 def _store(asked: Asked) -> JSONObject:

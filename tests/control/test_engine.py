@@ -1,0 +1,77 @@
+"""A connector whose policy engine is an OPA server: status, doctor and health say when it is gone."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from grpc_health.v1 import health_pb2
+
+from connector.catalog.stored import StoredCatalog
+from connector.control import running as running_module
+from connector.control.running import Running
+from connector.control.views import NodeLog
+from connector.store.config import read_config
+from connector.store.config_engine import EngineSettings
+from tests.control.homes import CITY, Homes, ask
+from tests.opa import PACKAGED, free_port
+from tests.opa import running as running_opa
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def health(running: Running) -> int:
+    assert running.server is not None
+    answer = await running.server.health.Check(health_pb2.HealthCheckRequest(service=""), None)
+    return int(answer.status)
+
+
+async def becomes(running: Running, status: int) -> None:
+    async with asyncio.timeout(20):
+        while await health(running) != status:
+            await asyncio.sleep(0.02)
+
+
+async def test_status_doctor_and_health_say_when_the_opa_server_is_gone_and_when_it_is_back(
+    tmp_path: Path, opa: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running_module, "LOOK_SECONDS", 0.05)
+    homes = Homes(tmp_path)
+    home = await homes.join(CITY)
+    port = free_port()
+    engine = EngineSettings("server", url=f"http://127.0.0.1:{port}")
+    home.config.write_text(replace(read_config(home.config), engine=engine).to_toml())
+    async with homes.running(home) as running:
+        node = running.node
+        await running.serve("127.0.0.1:0", StoredCatalog(node.database, node.snapshots), NodeLog(node))
+        running.work()
+        await becomes(running, NOT_SERVING)
+        said = (await ask(running, "status"))["engine"]
+        assert (said["kind"], said["decides"], said["rulebook"]) == ("server", False, node.rulebook())
+        found = await ask(running, "doctor")
+        assert [check["check"] for check in found["checks"] if not check["ok"]] == ["policy engine"]
+        with running_opa(opa, "--bundle", PACKAGED, port=port):
+            await becomes(running, SERVING)
+            assert (await ask(running, "status"))["engine"]["decides"] is True
+            assert (await ask(running, "doctor"))["healthy"] is True
+        await becomes(running, NOT_SERVING)
+
+
+async def test_the_embedded_engine_is_not_loaded_to_say_how_it_is(tmp_path: Path) -> None:
+    homes = Homes(tmp_path)
+    async with homes.running(await homes.join(CITY)) as running:
+        assert (await ask(running, "status"))["engine"]["decides"] is True
+        assert "rules" not in running.node.__dict__
+
+
+async def test_an_engine_whose_token_cannot_be_read_is_named(tmp_path: Path) -> None:
+    homes = Homes(tmp_path)
+    home = await homes.join(CITY)
+    engine = EngineSettings("server", url="http://127.0.0.1:1", token_file="nothing-here")
+    home.config.write_text(replace(read_config(home.config), engine=engine).to_toml())
+    async with homes.running(home) as running:
+        found = await ask(running, "doctor")
+        assert [check["check"] for check in found["checks"] if not check["ok"]] == ["policy engine"]
