@@ -61,11 +61,13 @@ from connector.peer.client import Client, Identity
 from connector.peer.collecting import COLLECT, REQUEST_WAITING, Collecting
 from connector.peer.lists import HANDED_ON, PeerLists
 from connector.peer.post import Post
+from connector.policy.bundle import RULEBOOK_SCOPE, sign_bundle
 from connector.policy.chosen import chosen_engine
 from connector.policy.engine import Condition, Engine
 from connector.policy.errors import EngineUnavailable
 from connector.policy.lease import LeasedEngine
-from connector.policy.rulebook import Rulebook
+from connector.policy.opa_config import RULEBOOK_BUNDLE
+from connector.policy.rulebook import WASM, Rulebook
 from connector.source.folder import SnapshotFolder
 from connector.store.config import Config, read_config
 from connector.store.config_engine import EMBEDDED
@@ -308,6 +310,19 @@ class Node:
     def engine(self) -> LeasedEngine:
         """The policy engine with its leases; loading it takes a moment."""
         return LeasedEngine(self.rules, self.ambient)
+
+    @cached_property
+    def signed_rulebook(self) -> bytes:
+        """The rulebook as a bundle that OPA polls, signed with this participant's key for bundles.
+
+        Without the WebAssembly: an OPA compiles the rules itself. Raises ``NoSuchKey`` for a guest.
+        """
+        files = {name: data for name, data in Rulebook.packaged().files.items() if name != WASM}
+        return sign_bundle(files, self.ring.bundle, self.ring.thumbprint(Job.BUNDLE), RULEBOOK_SCOPE)
+
+    def bundles(self) -> dict[str, bytes]:
+        """The bundles that OPA polls, by name."""
+        return {RULEBOOK_BUNDLE: self.signed_rulebook}
 
     @cached_property
     def rules(self) -> Engine:

@@ -41,6 +41,7 @@ async def serve(home: Home, listen: str | None, passphrase: str | None) -> None:
         if address:
             node = running.node
             await running.serve(address, StoredCatalog(node.database, node.snapshots), NodeLog(node))
+        await running.serve_bundles()
         running.work()
         await control.start(home)
         _ready(running)

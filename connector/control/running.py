@@ -31,6 +31,7 @@ from connector.peer.services import (
 from connector.store import outbox
 from connector.store.config_engine import SERVER
 from connector.store.tables import PeerRow
+from connector.web.bundles import BundleServer
 from ledger.errors import BylagError
 from ledger.names import ParticipantId
 
@@ -54,6 +55,8 @@ class Running:
         self.lines = Lines(node.client, node.post, lambda: node.trust, node.take_list)
         self.server: Server | None = None
         self.port: int | None = None
+        self.bundles: BundleServer | None = None
+        self.bundle_port: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._broken: set[str] = set()
         """What does not work, and makes health say so."""
@@ -83,6 +86,15 @@ class Running:
         )
         self.port = await self.server.start(address, self._certificates)
         return self.port
+
+    async def serve_bundles(self) -> None:
+        """Serve the rules to OPA, where the settings say so."""
+        settings = self.node.config.bundle
+        if settings is not None:
+            self.bundles = BundleServer(self.node.bundles)
+            self.bundle_port = await self.bundles.start(
+                settings.listen, settings.files(self.node.home.folder)
+            )
 
     def work(self) -> None:
         """Keep lines to peers there is business with, publish the log at fixed times, load the engine."""
@@ -139,6 +151,8 @@ class Running:
         self.node.post.hang_up()
         if self.server is not None:
             await self.server.stop()
+        if self.bundles is not None:
+            await self.bundles.stop()
         await self.lines.close()
         await self.node.collecting.close()
         await self.node.close()

@@ -11,9 +11,7 @@ Rules that hold here:
 from __future__ import annotations
 
 import argparse
-import gzip
 import hashlib
-import io
 import json
 import os
 import shutil
@@ -25,6 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from connector.policy.archive import pack
 from connector.policy.errors import RulebookNotBuilt
 from connector.policy.purposes import closure
 from connector.policy.rulebook import (
@@ -95,7 +94,7 @@ def bundle(files: Mapping[str, bytes], opa: Path) -> bytes:
         "opa_version": OPA_VERSION,
         "wasm_sha256": hashlib.sha256(wasm).hexdigest(),
     }
-    return _packed({**sources, WASM: wasm, MANIFEST: encode(manifest)})
+    return pack({**sources, WASM: wasm, MANIFEST: encode(manifest)})
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -132,17 +131,6 @@ def _compiled(files: Mapping[str, bytes], opa: Path) -> bytes:
             if member is None:
                 raise RulebookNotBuilt("OPA gave no WebAssembly")
             return member.read()
-
-
-def _packed(files: Mapping[str, bytes]) -> bytes:
-    tarred = io.BytesIO()
-    with tarfile.open(fileobj=tarred, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name in sorted(files):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(files[name])
-            entry.mode = 0o644
-            archive.addfile(entry, io.BytesIO(files[name]))
-    return gzip.compress(tarred.getvalue(), compresslevel=9, mtime=0)
 
 
 def _version_of(opa: str) -> str:

@@ -44,6 +44,14 @@ class RulebookDamaged(BylagError):
     default_next_step = "Install bylag again; do not edit rulebook.tar.gz by hand."
 
 
+class BundleRefused(BylagError):
+    """A bundle is unsigned, altered, older than one that was loaded, or signed by somebody else."""
+
+    code = "BUNDLE_REFUSED"
+    kind = ErrorKind.DENIED
+    default_next_step = "Build and sign the bundle anew; do not edit or copy bundles."
+
+
 class RulebookNotBuilt(BylagError):
     """The rulebook could not be built: OPA is missing, of another version, or reports an error."""
 

@@ -13,17 +13,14 @@ Rules that hold here:
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
-import tarfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files as package_files
 from typing import Final
 
+from connector.policy.archive import unpack
 from connector.policy.errors import RulebookDamaged
 from ledger.canonical import JSON, MalformedJson, decode_object, encode
 from ledger.names import RulebookDigest
@@ -38,8 +35,6 @@ MANIFEST: Final = ".manifest"
 DATA: Final = "data.json"
 WASM: Final = "policy.wasm"
 PACKAGED: Final = "rulebook.tar.gz"
-MAX_BUNDLE_BYTES: Final = 16 << 20
-MAX_FILES: Final = 256
 MAX_QUESTION_BYTES: Final = 1 << 20
 """Of a question, for every engine."""
 
@@ -72,7 +67,7 @@ class Rulebook:
 
         Who made it is not checked here: that is what a signature says.
         """
-        contents = _unpack(bundle)
+        contents = unpack(bundle)
         manifest = _manifest(contents)
         revision = rulebook_digest(contents)
         if manifest.get("revision") != revision:
@@ -106,22 +101,3 @@ def _manifest(contents: Mapping[str, bytes]) -> Mapping[str, JSON]:
         return decode_object(contents.get(MANIFEST, b""))
     except MalformedJson as error:
         raise RulebookDamaged("the rulebook has no readable manifest") from error
-
-
-def _unpack(bundle: bytes) -> dict[str, bytes]:
-    contents: dict[str, bytes] = {}
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(bundle)) as unzipped:
-            raw = unzipped.read(MAX_BUNDLE_BYTES + 1)
-        if len(raw) > MAX_BUNDLE_BYTES:
-            raise RulebookDamaged(f"the rulebook has more than {MAX_BUNDLE_BYTES} bytes")
-        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:") as archive:
-            for member in archive:
-                taken = archive.extractfile(member) if member.isreg() else None
-                name = member.name.removeprefix("/")
-                if taken is None or name in contents or len(contents) == MAX_FILES:
-                    raise RulebookDamaged("the rulebook holds something else than single files")
-                contents[name] = taken.read()
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-        raise RulebookDamaged("the rulebook is not a gzipped tar") from error
-    return contents

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from connector.store.config_engine import EngineSettings, read_engine
+from connector.store.config_engine import BundleSettings, EngineSettings, read_bundle, read_engine
 from ledger.errors import BylagError
 from ledger.fields import BadField, Fields
 
@@ -57,6 +57,8 @@ class Config:
     units: tuple[UnitEntry, ...] = field(default=())
     engine: EngineSettings = field(default=EngineSettings())
     """Which policy engine decides."""
+    bundle: BundleSettings | None = None
+    """Where the rules are served to OPA; None: nowhere."""
 
     @property
     def is_guest(self) -> bool:
@@ -70,6 +72,8 @@ class Config:
             lines.append(f"{name} = {_quoted(getattr(self, name))}")
         if said := self.engine.lines():
             lines += ["", "[engine]", *(f"{name} = {_value(value)}" for name, value in said)]
+        if self.bundle is not None:
+            lines += ["", "[bundle]", *(f"{name} = {_value(value)}" for name, value in self.bundle.lines())]
         for unit in self.units:
             lines += ["", "[[units]]", f"id = {_quoted(unit.id)}", f"name = {_quoted(unit.name)}"]
         return "\n".join(lines) + "\n"
@@ -95,6 +99,7 @@ def read_config(path: Path) -> Config:
             if fields.has("units")
             else (),
             engine=read_engine(fields.object("engine")) if fields.has("engine") else EngineSettings(),
+            bundle=read_bundle(fields.object("bundle")) if fields.has("bundle") else None,
         )
         fields.finish()
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

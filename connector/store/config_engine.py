@@ -20,6 +20,7 @@ from ledger.fields import BadField, Fields
 
 EMBEDDED: Final = "embedded"
 SERVER: Final = "server"
+BUNDLE_ADDRESS: Final = "127.0.0.1:8282"
 LARGEST_TIME_LIMIT_MS: Final = 10_000
 
 
@@ -93,6 +94,41 @@ def read_engine(fields: Fields) -> EngineSettings:
         raise fields.wrong("certificate", "a client certificate and its key go together")
     if settings.certificate and not settings.is_tls:
         raise fields.wrong("certificate", "a client certificate is shown over https:// alone")
+    fields.finish()
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSettings:
+    """Where the connector serves its rules to OPA."""
+
+    listen: str = BUNDLE_ADDRESS
+    """``host:port``."""
+    certificate: str = ""
+    """The certificate to show, with its chain, PEM; empty: plain HTTP."""
+    key: str = ""
+    """The certificate's private key, PEM."""
+
+    def files(self, home: Path) -> tuple[Path, Path] | None:
+        """Paths of certificate and key; None for plain HTTP."""
+        return (home / self.certificate, home / self.key) if self.certificate else None
+
+    def lines(self) -> list[tuple[str, str | int]]:
+        """What `connector.toml` says of it."""
+        return [(name, getattr(self, name)) for name in ("listen", "certificate", "key")]
+
+
+def read_bundle(fields: Fields) -> BundleSettings:
+    """Read the table `[bundle]`. Raises :class:`~ledger.fields.BadField`."""
+    listen = _text(fields, "listen") or BUNDLE_ADDRESS
+    settings = BundleSettings(listen, _text(fields, "certificate"), _text(fields, "key"))
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise fields.wrong("listen", "give host and port, such as 127.0.0.1:8282")
+    if bool(settings.certificate) != bool(settings.key):
+        raise fields.wrong("certificate", "a certificate and its key go together")
+    if not settings.certificate and not is_loopback(host.strip("[]")):
+        raise fields.wrong("listen", "for other machines name a certificate and its key")
     fields.finish()
     return settings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from grpc_health.v1 import health_pb2
 
 from connector.catalog.stored import StoredCatalog
 from connector.control import running as running_module
+from connector.control.joining import NotForGuests
 from connector.control.running import Running
 from connector.control.views import NodeLog
 from connector.store.config import read_config
-from connector.store.config_engine import EngineSettings
+from connector.store.config_engine import BundleSettings, EngineSettings
 from tests.control.homes import CITY, Homes, ask
 from tests.opa import PACKAGED, free_port
 from tests.opa import running as running_opa
@@ -75,3 +77,34 @@ async def test_an_engine_whose_token_cannot_be_read_is_named(tmp_path: Path) -> 
     async with homes.running(home) as running:
         found = await ask(running, "doctor")
         assert [check["check"] for check in found["checks"] if not check["ok"]] == ["policy engine"]
+
+
+async def test_an_opa_polls_its_rules_from_the_connector_that_it_decides_for(
+    tmp_path: Path, opa: Path
+) -> None:
+    homes = Homes(tmp_path)
+    home = await homes.join(CITY)
+    port, bundle_port = free_port(), free_port()
+    config = replace(
+        read_config(home.config),
+        engine=EngineSettings("server", url=f"http://127.0.0.1:{port}"),
+        bundle=BundleSettings(f"127.0.0.1:{bundle_port}"),
+    )
+    home.config.write_text(config.to_toml())
+    async with homes.running(home) as running:
+        await running.serve_bundles()
+        told = await ask(running, "opa-config")
+        assert told["services"]["bylag"]["url"] == f"http://127.0.0.1:{bundle_port}"
+        (tmp_path / "opa.json").write_text(json.dumps(told))
+        with running_opa(opa, "--config-file", tmp_path / "opa.json", port=port) as started:
+            await asyncio.to_thread(started.wait_for, "Bundle loaded and activated successfully")
+            assert (await ask(running, "status"))["engine"]["decides"] is True
+
+
+async def test_a_guest_has_no_bundles_to_serve(tmp_path: Path) -> None:
+    homes = Homes(tmp_path)
+    async with homes.running(await homes.join(CITY)) as city:
+        guest = await homes.guest(city)
+    async with homes.running(guest) as running:
+        with pytest.raises(NotForGuests):
+            await ask(running, "opa-config")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from connector.store.config import BadConfig, Config, UnitEntry, read_config
-from connector.store.config_engine import EngineSettings
+from connector.store.config_engine import BundleSettings, EngineSettings
 from connector.store.home import Home, HomeExposed, HomeInUse, HomeLock, HomeMissing, is_in_use
 
 CONFIG = Config(
@@ -81,6 +81,24 @@ ENGINES = [
 def test_the_chosen_engine_reads_back_as_written(home: Home, engine: EngineSettings) -> None:
     home.config.write_text(replace(CONFIG, engine=engine).to_toml())
     assert read_config(home.config) == replace(CONFIG, engine=engine)
+
+
+def test_where_bundles_are_served_reads_back_as_written(home: Home) -> None:
+    home.config.write_text(CONFIG.to_toml() + "\n[bundle]\n")
+    assert read_config(home.config).bundle == BundleSettings("127.0.0.1:8282")
+    for bundle in (BundleSettings("[::1]:9000"), BundleSettings("0.0.0.0:8282", "b.pem", "b.key")):
+        home.config.write_text(replace(CONFIG, bundle=bundle).to_toml())
+        assert read_config(home.config).bundle == bundle
+
+
+@pytest.mark.parametrize(
+    "listen", ["0.0.0.0:8282", "10.0.0.1:8282", "bundles.example:8282", "127.0.0.1", ":1", "127.0.0.1:99999"]
+)
+def test_bundles_are_served_in_the_clear_on_this_machine_alone(home: Home, listen: str) -> None:
+    home.config.write_text(f'{CONFIG.to_toml()}\n[bundle]\nlisten = "{listen}"\n')
+    with pytest.raises(BadConfig) as raised:
+        read_config(home.config)
+    assert raised.value.field == "bundle.listen"
 
 
 WRONG_ENGINES = {

@@ -9,6 +9,7 @@ from connector.control.operations import (
     ledger,
     membership,
     query,
+    rules,
     status,
     subscription,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "ledger",
     "membership",
     "query",
+    "rules",
     "status",
     "subscription",
 ]
