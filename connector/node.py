@@ -12,8 +12,10 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from sqlmodel import col, func, select
 
 from connector.audit.notary import Notary
@@ -42,6 +44,7 @@ from connector.identity.credential import read_credential
 from connector.identity.directory import Directory
 from connector.identity.enrolment import adopt
 from connector.identity.equivocation import Equivocation, EquivocationProof
+from connector.identity.files import PRIVATE, write_over
 from connector.identity.guest import read_guest_answer
 from connector.identity.guestbook import GuestBook
 from connector.identity.keys import KeyRing
@@ -54,19 +57,22 @@ from connector.identity.membership import (
     stored_link,
 )
 from connector.identity.peer import UnknownPeer
-from connector.identity.public import Job
+from connector.identity.public import Job, thumbprint
 from connector.identity.signed import MultiSigned
 from connector.identity.trust import NoList, TrustStore
 from connector.peer.client import Client, Identity
 from connector.peer.collecting import COLLECT, REQUEST_WAITING, Collecting
 from connector.peer.lists import HANDED_ON, PeerLists
 from connector.peer.post import Post
-from connector.policy.bundle import RULEBOOK_SCOPE, sign_bundle
+from connector.policy.bundle import LOCAL_SCOPE, RULEBOOK_SCOPE, sign_bundle
 from connector.policy.chosen import chosen_engine
 from connector.policy.engine import Condition, Engine
-from connector.policy.errors import EngineUnavailable
+from connector.policy.errors import BundleRefused, EngineUnavailable
+from connector.policy.kept import KeptRulebooks
 from connector.policy.lease import LeasedEngine
-from connector.policy.opa_config import RULEBOOK_BUNDLE
+from connector.policy.local import LocalRules
+from connector.policy.local_build import Built, build_local
+from connector.policy.opa_config import LOCAL_BUNDLE, RULEBOOK_BUNDLE
 from connector.policy.rulebook import WASM, Rulebook
 from connector.source.folder import SnapshotFolder
 from connector.store.config import Config, read_config
@@ -322,20 +328,78 @@ class Node:
 
     def bundles(self) -> dict[str, bytes]:
         """The bundles that OPA polls, by name."""
-        return {RULEBOOK_BUNDLE: self.signed_rulebook}
+        served = {RULEBOOK_BUNDLE: self.signed_rulebook}
+        if self.local_rules is not None:
+            served[LOCAL_BUNDLE] = self.signed_local_rules
+        return served
+
+    @cached_property
+    def signed_local_rules(self) -> bytes:
+        """The local rules in force as a bundle that OPA polls."""
+        rules = self.local_rules
+        files = {} if rules is None else rules.rulebook.files
+        served = {name: data for name, data in files.items() if name != WASM}
+        return sign_bundle(served, self.ring.bundle, self.ring.thumbprint(Job.BUNDLE), LOCAL_SCOPE)
 
     @cached_property
     def rules(self) -> Engine:
         """What evaluates the rulebook, as the settings choose it."""
-        return chosen_engine(self.config.engine, self.home.folder, Rulebook.packaged(), self.ambient)
+        rulebook, local = Rulebook.packaged(), self.local_rules
+        self.kept_rulebooks.keep(rulebook)
+        return chosen_engine(self.config.engine, self.home.folder, rulebook, local, self.ambient)
+
+    def _has_local_rules(self) -> bool:
+        return self.home.local_rules.is_file() or self.kept_rulebooks.newest_local() > 0
+
+    @cached_property
+    def kept_rulebooks(self) -> KeptRulebooks:
+        """The rulebooks that decided."""
+        return KeptRulebooks(self.home.rulebooks)
+
+    @cached_property
+    def local_rules(self) -> LocalRules | None:
+        """The participant's own rules. Raises ``BundleRefused`` for unsigned, altered or older ones."""
+        newest = self.kept_rulebooks.newest_local()
+        if not self.home.local_rules.is_file():
+            if newest:
+                raise BundleRefused(f"the local rules are gone; number {newest} was loaded before")
+            return None
+        bundle = self.home.local_rules.read_bytes()
+        rules = LocalRules.open(bundle, self.bundle_keys(), newest)
+        self.kept_rulebooks.keep_local(rules)
+        return rules
+
+    def bundle_keys(self) -> dict[str, EllipticCurvePublicKey]:
+        """The keys that this participant's bundles are signed with, current and next, by kid."""
+        keys = self.ring.usable(Job.BUNDLE) if Job.BUNDLE in self.ring.jobs else ()
+        return {
+            thumbprint(key.public_key()): key.public_key()
+            for key in keys
+            if isinstance(key, EllipticCurvePrivateKey)
+        }
+
+    def build_local_rules(self, folder: Path) -> Built:
+        """Test, compile, sign and store the rules in ``folder``; they decide from the next start on.
+
+        Raises ``RulebookNotBuilt``, ``NoSuchKey`` for a guest, and ``BundleRefused`` never.
+        """
+        built = build_local(folder, self.kept_rulebooks.newest_local() + 1)
+        kid = self.ring.thumbprint(Job.BUNDLE)
+        bundle = sign_bundle(built.files, self.ring.bundle, kid, LOCAL_SCOPE)
+        write_over(self.home.local_rules, bundle, mode=PRIVATE)
+        return built
 
     async def engine_condition(self) -> Condition:
         """How the engine is. The embedded one is not loaded for the sake of the question."""
-        if self.config.engine.kind == EMBEDDED and "rules" not in self.__dict__:
+        if (
+            self.config.engine.kind == EMBEDDED
+            and "rules" not in self.__dict__
+            and not self._has_local_rules()
+        ):
             return Condition(EMBEDDED, True, "decides in this process, once it is asked")
         try:
             rules = await asyncio.to_thread(lambda: self.rules)
-        except EngineUnavailable as error:
+        except (EngineUnavailable, BundleRefused) as error:
             return Condition(self.config.engine.kind, False, error.message, error.next_step)
         return await rules.look()
 

@@ -41,6 +41,30 @@ def opa_config(session: Session, url: str | None, out: Path) -> None:
     session.print({"out": str(out), "keys": sorted(result["keys"])}, _say_written)
 
 
+@policy.command()
+@click.argument("folder", type=PATH)
+@on_home
+def build(session: Session, folder: Path) -> None:
+    """Test, compile and sign rules of your own, which can only take away.
+
+    FOLDER holds Rego in the package local, with tests beside it. Compiling needs an `opa` binary of the
+    version that built the rulebook, for the embedded engine too. The rules decide when the connector
+    starts next.
+
+    \b
+    Example:
+      bylag policy build ./rules
+    """
+    session.print(session.ask("build-local-rules", folder=str(folder.absolute())), _say_built)
+
+
+def _say_built(result: Any) -> None:
+    show.pairs([("local rules", result["digest"]), ("number", result["number"]), ("tests", result["tests"])])
+    if not result["leased"]:
+        show.note("They read the time, a counter or the nonce: decisions under them are not leased.")
+    show.note("They decide when the connector starts next.")
+
+
 def _say_written(result: Any) -> None:
     show.pairs([("written", result["out"]), ("key", ", ".join(result["keys"]))])
     show.note("Start OPA with: opa run --server --addr 127.0.0.1:8181 --config-file FILE")

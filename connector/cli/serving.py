@@ -41,6 +41,7 @@ async def serve(home: Home, listen: str | None, passphrase: str | None) -> None:
         if address:
             node = running.node
             await running.serve(address, StoredCatalog(node.database, node.snapshots), NodeLog(node))
+        _ = running.node.local_rules  # unsigned, altered or older ones keep the connector from starting
         await running.serve_bundles()
         running.work()
         await control.start(home)

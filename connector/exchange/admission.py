@@ -452,7 +452,7 @@ def record_decision(
         result=result,
         members={
             "policy": terms.policy_digest,
-            "rulebook": ruling.rulebook,
+            **ruling.rules,
             "contract": terms.contract,
             "code": ruling.code,
             "until": ruling.valid_until,
@@ -477,7 +477,7 @@ def _record_denial(
     members: JSONObject = {"code": denied.reason}
     side: JSONObject = dict(_request_opening(first))
     if isinstance(denied, DeniedByPolicy):
-        members["rulebook"] = denied.ruling.rulebook
+        members |= denied.ruling.rules
         question, result = denied.ruling.recorded()
         side |= {"input": question, "result": result}
     return conversation.say(

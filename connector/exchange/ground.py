@@ -96,6 +96,14 @@ class Ruling:
     valid_until: Milliseconds | None
     recorded: Callable[[], tuple[JSONObject, JSONObject]]
     """Gives the input and the whole decision, as the record keeps them for a replay."""
+    local_rules: str | None = None
+    """The digest of the participant's own rules that were asked too."""
+
+    @property
+    def rules(self) -> JSONObject:
+        """The rules that decided, as leaves name them."""
+        local: JSONObject = {} if self.local_rules is None else {"local_rules": self.local_rules}
+        return {"rulebook": self.rulebook, **local}
 
 
 class Asked(Protocol):

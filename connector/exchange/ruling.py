@@ -22,6 +22,7 @@ from connector.policy.input import (
     Standing,
 )
 from connector.policy.lease import Answer, LeasedEngine, Session
+from connector.policy.local import JoinedDecision
 from connector.policy.reading import read_policy
 from ledger.canonical import JSON, JSONObject, decode_object
 from ledger.names import ParticipantId
@@ -133,4 +134,5 @@ def _ruling(session: Session, answer: Answer) -> Ruling:
         counters=tuple((guard.name, guard.limit) for guard in decision.counters),
         valid_until=decision.valid_until,
         recorded=recorded,
+        local_rules=decision.local_rules if isinstance(decision, JoinedDecision) else None,
     )

@@ -130,7 +130,7 @@ def _record(
         result=result,
         members={
             "policy": terms.policy_digest,
-            "rulebook": ruling.rulebook,
+            **ruling.rules,
             "contract": terms.contract,
             "code": ruling.code,
             "until": ruling.valid_until,

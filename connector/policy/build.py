@@ -108,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         opa = find_opa()
         (options.policies / DATA).write_bytes(written_facts())
-        _run(opa, "check", "--strict", str(options.policies))
+        run_opa(opa, "check", "--strict", str(options.policies))
         files = source_files(options.policies)
         options.out.write_bytes(bundle(files, opa))
     except BylagError as error:
@@ -125,7 +125,7 @@ def _compiled(files: Mapping[str, bytes], opa: Path) -> bytes:
             path = root / "rules" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        _run(opa, "build", "-t", "wasm", "-e", ENTRYPOINT, "-o", "out.tar.gz", "rules", folder=root)
+        run_opa(opa, "build", "-t", "wasm", "-e", ENTRYPOINT, "-o", "out.tar.gz", "rules", folder=root)
         with tarfile.open(root / "out.tar.gz") as archive:
             member = archive.extractfile(f"/{WASM}")
             if member is None:
@@ -134,12 +134,13 @@ def _compiled(files: Mapping[str, bytes], opa: Path) -> bytes:
 
 
 def _version_of(opa: str) -> str:
-    output = _run(Path(opa), "version")
+    output = run_opa(Path(opa), "version")
     first = output.partition("\n")[0]
     return first.removeprefix("Version:").strip()
 
 
-def _run(opa: Path, *arguments: str, folder: Path | None = None) -> str:
+def run_opa(opa: Path, *arguments: str, folder: Path | None = None) -> str:
+    """What OPA says on its output. Raises :class:`RulebookNotBuilt`."""
     command = [str(opa), *arguments]
     try:
         done = subprocess.run(  # noqa: S603 - the command is OPA, its arguments are our own
@@ -148,7 +149,9 @@ def _run(opa: Path, *arguments: str, folder: Path | None = None) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RulebookNotBuilt(f"OPA did not run: {arguments[0]}") from error
     if done.returncode != 0:
-        raise RulebookNotBuilt(f"opa {arguments[0]} failed: {done.stderr.strip()[:2000]}")
+        raise RulebookNotBuilt(
+            f"opa {arguments[0]} failed: {(done.stderr.strip() or done.stdout.strip())[:2000]}"
+        )
     return done.stdout
 
 

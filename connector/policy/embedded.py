@@ -12,32 +12,13 @@ Why this engine: docs/decisions/0003-embedded-engine.md.
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, Final
-
 from connector.policy.decision import Decision, decision_from, failure
-from connector.policy.engine import Condition
-from connector.policy.errors import EngineUnavailable
+from connector.policy.engine import Condition, Unanswered
 from connector.policy.input import DecisionInput
-from connector.policy.rulebook import ENTRYPOINT, MAX_QUESTION_BYTES, Rulebook
+from connector.policy.rulebook import ENTRYPOINT, Rulebook
+from connector.policy.wasm import INSTANCES, MEMORY_LIMIT_PAGES, TIME_LIMIT_SECONDS, Module
 from ledger.canonical import MalformedJson
 from ledger.names import RulebookDigest
-
-if TYPE_CHECKING:
-    from opapywasm import OpaWasmPolicy
-
-TIME_LIMIT_SECONDS: Final = 1.0
-"""For one question. A usual one takes half a millisecond, one with 2,000 constraints some thirty."""
-
-MEMORY_LIMIT_PAGES: Final = 1024
-"""For one instance, in pages of 64 KiB: 64 MiB. A usual question needs less than one."""
-
-INSTANCES: Final = 2
-"""Questions decided at the same time; a further one waits, within the time limit."""
-
-_MAX_ANSWER_BYTES: Final = 1 << 20
-
-_log = logging.getLogger(__name__)
 
 
 class EmbeddedEngine:
@@ -54,32 +35,14 @@ class EmbeddedEngine:
         """Load ``rulebook``, or the packaged one. Raises ``EngineUnavailable`` or ``RulebookDamaged``."""
         self._rulebook = rulebook or Rulebook.packaged()
         self._is_closed = False
-        try:
-            from opapywasm import OpaWasmError, OpaWasmPolicy, PolicyConfig  # noqa: PLC0415 - 35 MB, see above
-            from wasmtime import Trap, WasmtimeError  # noqa: PLC0415
-        except ImportError as error:
-            raise EngineUnavailable("opa-py-wasm is not installed") from error
-        self._failures = (OpaWasmError, WasmtimeError, Trap, MemoryError)
-        config = PolicyConfig(
-            pool_size=instances,
-            default_entrypoint=ENTRYPOINT,
-            borrow_timeout_seconds=time_limit,
-            max_input_bytes=MAX_QUESTION_BYTES,
-            max_data_bytes=MAX_QUESTION_BYTES,
-            max_result_bytes=_MAX_ANSWER_BYTES,
-            max_cstring_scan_bytes=_MAX_ANSWER_BYTES,
-            parse_raw_json_input=False,  # our own encoder wrote it; the module parses it anyway
-            max_memory_pages=memory_pages,
-            eval_timeout_seconds=time_limit,
+        self._module = Module(
+            self._rulebook,
+            ENTRYPOINT,
+            time_limit=time_limit,
+            memory_pages=memory_pages,
+            instances=instances,
         )
-        try:
-            self._policy: OpaWasmPolicy = OpaWasmPolicy.from_wasm_bytes(self._rulebook.wasm, config)
-            self._policy.set_data(self._rulebook.data)
-        except self._failures as error:
-            raise EngineUnavailable("the rulebook's WebAssembly could not be loaded") from error
-        if self._policy.builtins:
-            raise EngineUnavailable("the rulebook asks for builtins outside the sandbox")
-        _give_memory_back()
+        self._policy = self._module.policy
 
     @property
     def revision(self) -> RulebookDigest:
@@ -98,11 +61,9 @@ class EmbeddedEngine:
 
     def replay(self, recorded: bytes) -> Decision:
         try:
-            answer = self._policy.evaluate(recorded)
-        except self._failures as error:
-            _log.warning("the policy engine failed: %s", type(error).__name__)
-            return failure(self.revision, type(error).__name__)
-        return decision_from(answer, self.revision)  # type: ignore[arg-type]  # UNDEFINED is no dict: denied
+            return decision_from(self._module.evaluate(recorded), self.revision)
+        except Unanswered as error:
+            return failure(self.revision, error.code)
 
     async def look(self) -> Condition:
         if self._is_closed:
@@ -111,13 +72,4 @@ class EmbeddedEngine:
 
     def close(self) -> None:
         self._is_closed = True
-        self._policy.close()
-
-
-def _give_memory_back() -> None:
-    """Compiling frees some nine megabytes that glibc keeps unless it is asked for them."""
-    import ctypes  # noqa: PLC0415 - wasmtime has loaded it, and nothing else needs it
-
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # malloc_trim(3); other C libraries have none
-    if trim is not None:
-        trim(0)
+        self._module.close()

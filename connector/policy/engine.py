@@ -14,6 +14,14 @@ from connector.policy.input import DecisionInput
 from ledger.names import RulebookDigest
 
 
+class Unanswered(Exception):
+    """A question to an engine has no answer. ``code`` is short and holds nothing that was asked."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 @dataclass(frozen=True, slots=True)
 class Condition:
     """How an engine is. One that does not decide denies everything."""

@@ -60,6 +60,14 @@ class RulebookNotBuilt(BylagError):
     default_next_step = "Install the pinned OPA and run the build again."
 
 
+class RulebookNotKept(BylagError):
+    """A rulebook that decided is not among those kept in this home."""
+
+    code = "RULEBOOK_NOT_KEPT"
+    kind = ErrorKind.NOT_FOUND
+    default_next_step = "Put the home's folder `rulebooks` back from a backup."
+
+
 class EngineUnavailable(BylagError):
     """The engine could not be started. Without an engine every request is denied."""
 

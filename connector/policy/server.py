@@ -22,12 +22,13 @@ import asyncio
 import logging
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from connector.policy.circuit import Circuit
 from connector.policy.decision import Decision, decision_from, failure
-from connector.policy.engine import Condition
+from connector.policy.engine import Condition, Unanswered
 from connector.policy.errors import EngineUnavailable
 from connector.policy.input import DecisionInput
 from connector.policy.rulebook import ENTRYPOINT, MAX_QUESTION_BYTES
@@ -62,14 +63,6 @@ class ServerAddress:
         return f"{'https' if self.is_tls else 'http'}://{self.host}:{self.port}"
 
 
-class _Wrong(Exception):
-    """The server answered something that does not count. ``code`` is short and holds nothing asked."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
-
-
 class ServerEngine:
     """Decides in an OPA server. Making one starts a thread, and asks nothing yet."""
 
@@ -100,38 +93,54 @@ class ServerEngine:
 
     def decide(self, question: DecisionInput) -> Decision:
         try:
-            written = question.encoded
+            return self.replay(question.encoded)
         except MalformedJson as error:
             return failure(self.revision, error.code)
-        return self.replay(written)
 
     def replay(self, recorded: bytes) -> Decision:
-        if self._loop.is_closed():
-            return failure(self.revision, "closed")
-        going = asyncio.run_coroutine_threadsafe(self._answer(recorded), self._loop)
         try:
-            return going.result(self._limit + _SLACK_SECONDS)
-        except TimeoutError:
-            going.cancel()
-            return failure(self.revision, "TimeoutError")
+            return decision_from(self.evaluate(recorded, ENTRYPOINT, self.revision), self.revision)
+        except Unanswered as error:
+            return failure(self.revision, error.code)
 
     async def ask(self, question: DecisionInput) -> Decision:
         try:
-            written = question.encoded
+            answer = await self.evaluated(question.encoded, ENTRYPOINT, self.revision)
         except MalformedJson as error:
             return failure(self.revision, error.code)
+        except Unanswered as error:
+            return failure(self.revision, error.code)
+        return decision_from(answer, self.revision)
+
+    def evaluate(self, recorded: bytes, entrypoint: str, expected: str) -> JSON:
+        """What ``entrypoint`` says of a question, under the bundle of revision ``expected``. Blocks.
+
+        Raises :class:`~connector.policy.engine.Unanswered`.
+        """
+        going = self._begin(recorded, entrypoint, expected)
+        try:
+            return going.result(self._limit + _SLACK_SECONDS)
+        except TimeoutError as error:
+            going.cancel()
+            raise Unanswered("TimeoutError") from error
+
+    async def evaluated(self, recorded: bytes, entrypoint: str, expected: str) -> JSON:
+        """Like :meth:`evaluate`, on an event loop."""
+        return await asyncio.wrap_future(self._begin(recorded, entrypoint, expected))
+
+    def _begin(self, recorded: bytes, entrypoint: str, expected: str) -> Future[JSON]:
         if self._loop.is_closed():
-            return failure(self.revision, "closed")
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._answer(written), self._loop))
+            raise Unanswered("closed")
+        return asyncio.run_coroutine_threadsafe(self._answer(recorded, entrypoint, expected), self._loop)
 
     async def look(self) -> Condition:
         """Ask the server for nothing in particular: whether it answers, and with which rulebook."""
         if self._loop.is_closed():
             return Condition("server", False, "closed")
-        looking = asyncio.run_coroutine_threadsafe(self._fetch({}), self._loop)
+        looking = asyncio.run_coroutine_threadsafe(self._fetch({}, ENTRYPOINT, self.revision), self._loop)
         try:
             await asyncio.wrap_future(looking)
-        except _Wrong as wrong:
+        except Unanswered as wrong:
             return Condition(
                 "server",
                 False,
@@ -157,32 +166,33 @@ class ServerEngine:
         self._thread.join()
         self._loop.close()
 
-    async def _answer(self, recorded: bytes) -> Decision:
+    async def _answer(self, recorded: bytes, entrypoint: str, expected: str) -> JSON:
         if len(recorded) > MAX_QUESTION_BYTES:
-            return failure(self.revision, "question-too-long")
+            raise Unanswered("question-too-long")
         if not self._circuit.lets_through():
-            return failure(self.revision, "circuit-open")
+            raise Unanswered("circuit-open")
+        question = decode(recorded, max_bytes=MAX_QUESTION_BYTES)
         try:
-            answer = await self._fetch(decode(recorded, max_bytes=MAX_QUESTION_BYTES))
-        except _Wrong as wrong:
+            answer = await self._fetch(question, entrypoint, expected)
+        except Unanswered as error:
             self._circuit.answered()  # it is there, and says the wrong thing
-            _log.warning("the OPA server's answer does not count: %s", wrong.code)
-            return failure(self.revision, wrong.code)
+            _log.warning("the OPA server's answer does not count: %s", error.code)
+            raise
         except self._failures as error:
             self._circuit.failed()
             _log.warning("the OPA server failed: %s", type(error).__name__)
-            return failure(self.revision, type(error).__name__)
+            raise Unanswered(type(error).__name__) from error
         self._circuit.answered()
-        return decision_from(answer, self.revision)
+        return answer
 
-    async def _fetch(self, question: JSON) -> JSON:
+    async def _fetch(self, question: JSON, entrypoint: str, expected: str) -> JSON:
         async with asyncio.timeout(self._limit):
             client = await self._connected()
             try:
-                response = await client.query_rule(question, ENTRYPOINT, query_params=dict(QUERY))
+                response = await client.query_rule(question, entrypoint, query_params=dict(QUERY))
             except self._refusal as error:  # it is there: one question's error is not another's
-                raise _Wrong(f"http-{error.status}") from error
-        return _checked(response, self.revision)
+                raise Unanswered(f"http-{error.status}") from error
+        return _checked(response, expected)
 
     async def _connected(self) -> AsyncOpaClient:
         if self._client is None:
@@ -204,12 +214,12 @@ class ServerEngine:
             await self._client.close_connection()
 
 
-def _checked(response: Any, expected: RulebookDigest) -> JSON:
-    """The result, if it comes from the bundle expected. Raises ``_Wrong``."""
+def _checked(response: Any, expected: str) -> JSON:
+    """The result, if it comes from the bundle expected. Raises ``Unanswered``."""
     if not isinstance(response, dict):
-        raise _Wrong("answer-shape")
+        raise Unanswered("answer-shape")
     if expected not in revisions(response.get("provenance")):
-        raise _Wrong("other-rulebook")
+        raise Unanswered("other-rulebook")
     result: JSON = response.get("result")
     return result
 

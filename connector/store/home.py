@@ -61,6 +61,8 @@ class Home:
         self.log = folder / "log"
         self.snapshots = folder / "snapshots"
         self.inbox = folder / "inbox"
+        self.local_rules = folder / "local-rules.tar.gz"
+        self.rulebooks = folder / "rulebooks"
         self.lock_file = folder / "lock"
         self.control_socket = folder / "control.sock"
 
@@ -68,7 +70,7 @@ class Home:
         """Make the folder, the owner's alone. Raises :class:`HomeExposed` if it was made wider."""
         self.folder.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         self._require_owner_only()
-        for part in (self.log, self.snapshots, self.inbox):
+        for part in (self.log, self.snapshots, self.inbox, self.rulebooks):
             part.mkdir(mode=OWNER_ONLY, exist_ok=True)
 
     def require(self) -> None:

@@ -15,8 +15,10 @@ from connector.control import running as running_module
 from connector.control.joining import NotForGuests
 from connector.control.running import Running
 from connector.control.views import NodeLog
+from connector.policy.errors import BundleRefused
 from connector.store.config import read_config
 from connector.store.config_engine import BundleSettings, EngineSettings
+from connector.store.home import Home
 from tests.control.homes import CITY, Homes, ask
 from tests.opa import PACKAGED, free_port
 from tests.opa import running as running_opa
@@ -108,3 +110,49 @@ async def test_a_guest_has_no_bundles_to_serve(tmp_path: Path) -> None:
     async with homes.running(guest) as running:
         with pytest.raises(NotForGuests):
             await ask(running, "opa-config")
+
+
+LOCAL = """package local
+
+deny contains "NOTHING_LEAVES" if input.request.action == "read"
+"""
+
+
+async def test_local_rules_are_built_signed_and_loaded_and_older_ones_are_not(
+    tmp_path: Path, opa: Path
+) -> None:
+    homes = Homes(tmp_path)
+    home = await homes.join(CITY)
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "leaves.rego").write_text(LOCAL)
+    async with homes.running(home) as running:
+        assert running.node.local_rules is None
+        first = await ask(running, "build-local-rules", folder=str(rules))
+        assert (first["number"], first["tests"], first["leased"]) == (1, 0, True)
+    older = home.local_rules.read_bytes()
+    assert home.local_rules.stat().st_mode & 0o077 == 0
+    async with homes.running(home) as running:
+        loaded = running.node.local_rules
+        assert loaded is not None
+        assert (loaded.number, loaded.revision) == (1, first["digest"])
+        assert set(running.node.bundles()) == {"rulebook.tar.gz", "local.tar.gz"}
+        assert set((await ask(running, "opa-config"))["bundles"]) == {"bylag", "bylag-local"}
+        (rules / "leaves.rego").write_text(LOCAL.replace("NOTHING", "LITTLE"))
+        assert (await ask(running, "build-local-rules", folder=str(rules)))["number"] == 2
+    async with homes.running(home) as running:
+        assert running.node.local_rules is not None
+        assert running.node.kept_rulebooks.local(first["digest"]).number == 1
+    for bundle in (older, home.local_rules.read_bytes()[:-20], b""):
+        home.local_rules.write_bytes(bundle)
+        await cannot_load(homes, home)
+    home.local_rules.unlink()
+    await cannot_load(homes, home)
+
+
+async def cannot_load(homes: Homes, home: Home) -> None:
+    async with homes.running(home) as running:
+        with pytest.raises(BundleRefused):
+            _ = running.node.local_rules
+        found = await ask(running, "doctor")
+        assert [check["check"] for check in found["checks"] if not check["ok"]] == ["policy engine"]

@@ -56,7 +56,10 @@ WHAT_MAY_LEAVE: Final = (
     taken_out(
         "connector/policy/embedded.py",
         "The engine fails, hangs, or answers nonsense",
-        ("            return failure(self.revision, type(error).__name__)\n", "            raise\n"),
+        (
+            "            return failure(self.revision, error.code)\n\n    async def look",
+            "            raise\n\n    async def look",
+        ),
     ),
     taken_out(
         "connector/policy/lease.py",

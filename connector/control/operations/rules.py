@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 from connector.control.joining import NotForGuests
 from connector.control.operation import Asked, operation
 from connector.identity.public import Job
@@ -23,4 +26,22 @@ async def configuration(asked: Asked) -> JSON:
         url or f"{'https' if settings.certificate else 'http'}://{settings.listen}",
         node.ring.bundle.public_key(),
         node.ring.thumbprint(Job.BUNDLE),
+        has_local_rules=node.home.local_rules.is_file(),
     )
+
+
+@operation("build-local-rules")
+async def build(asked: Asked) -> JSON:
+    """Test, compile and sign the participant's own rules."""
+    folder = Path(asked.arguments.text("folder", limit=4096))
+    asked.arguments.finish()
+    node = asked.running.node
+    if node.config.is_guest:
+        raise NotForGuests("a guest has no key for bundles, and no rules of their own")
+    built = await asyncio.to_thread(node.build_local_rules, folder)
+    return {
+        "digest": built.revision,
+        "number": built.number,
+        "tests": built.tests,
+        "leased": not built.reads_moving,
+    }
