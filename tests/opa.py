@@ -15,6 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from connector.policy.build import find_opa
+from connector.policy.errors import RulebookNotBuilt
+
 PATIENCE_SECONDS = 30.0
 PACKAGED = Path(__file__).resolve().parents[1] / "connector" / "policy" / "rulebook.tar.gz"
 
@@ -103,6 +108,14 @@ def running(
         yield server
     finally:
         server.stop()
+
+
+def pinned_opa() -> Path:
+    """The pinned OPA; where there is none, the test is skipped with how to install it."""
+    try:
+        return find_opa()
+    except RulebookNotBuilt as error:
+        pytest.skip(f"{error}. {error.next_step}")
 
 
 def free_port() -> int:

@@ -56,7 +56,10 @@ SECTIONS: Final = (
     ),
     Section(
         "Prove",
-        (_entry("ledger", "ledger", "Show, verify and export the ledger."),),
+        (
+            _entry("ledger", "ledger", "Show, verify and export the ledger."),
+            _entry("audit", "audit", "Evaluate recorded decisions again."),
+        ),
     ),
     Section(
         "Belong",

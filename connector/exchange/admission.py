@@ -44,7 +44,7 @@ from connector.exchange.nonces import Replayed
 from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject, decode_object, encode
-from ledger.commitment import BadOpening, opens, read_opening
+from ledger.commitment import BadOpening, fresh_json, opens, read_opening
 from ledger.document import SignedDocument, from_json
 from ledger.errors import BylagError
 from ledger.names import DatasetId, LeafHash, MessageHash, Milliseconds, ParticipantId
@@ -479,7 +479,9 @@ def _record_denial(
     if isinstance(denied, DeniedByPolicy):
         members |= denied.ruling.rules
         question, result = denied.ruling.recorded()
-        side |= {"input": question, "result": result}
+        opening = fresh_json("input", question, ground.ambient)
+        members["input"] = {"commitment": opening.commitment}
+        side |= {"input": question, "result": result, "openings": {"input": opening.to_json()}}
     return conversation.say(
         transaction,
         Denial(first.document.digest, denied.reason),

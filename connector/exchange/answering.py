@@ -16,6 +16,7 @@ Rules that hold here (LEDGER.md section 3, "Query"):
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -60,6 +61,8 @@ class _Found:
     question: Question
     selection: JSONObject
     ruling: Ruling
+    counts: Mapping[str, int]
+    """The counters at use: a replay of the release needs them."""
     rows: bytes
     count: int
 
@@ -154,14 +157,16 @@ class AnsweringSession:
             window = self._window
             if window is None or window.asked >= QUESTIONS_A_WINDOW or window.size >= BYTES_A_WINDOW:
                 window = await self._open_window()
-            ruling = await self._rule()
+            ruling, counts = await self._rule()
             if self._window is window:  # the clock may close it while the engine thinks
                 break
-        answer = self._prepare(question, window, ruling)
+        answer = self._prepare(question, window, ruling, counts)
         window.asked += 1
         await self._outgoing.put((question, answer))
 
-    def _prepare(self, question: Question, window: OpenWindow, ruling: Ruling) -> asyncio.Future[Answer]:
+    def _prepare(
+        self, question: Question, window: OpenWindow, ruling: Ruling, counts: Mapping[str, int]
+    ) -> asyncio.Future[Answer]:
         """Look the rows up, and submit the record that must be durable before they leave."""
         try:
             selection = _selection(question)
@@ -174,14 +179,14 @@ class AnsweringSession:
             reason = error.reason if isinstance(error, Denied) else error.code
             return self._ground.writer.begin(lambda transaction: self._deny(transaction, question, reason))
         window.size += len(rows)
-        found = _Found(question, selection, ruling, rows, count)
+        found = _Found(question, selection, ruling, counts, rows, count)
         return self._ground.writer.begin(lambda transaction: self._release(transaction, window, found))
 
-    async def _rule(self) -> Ruling:
-        """The ruling for one question: under a lease, or decided anew."""
+    async def _rule(self) -> tuple[Ruling, Mapping[str, int]]:
+        """The ruling for one question, under a lease or decided anew, and the counters it was of."""
         asked = self._admitted.asked
         counts = counters.values(self._ground.database, self._terms.agreement, asked.counters)
-        return await self._ground.policy.rule(asked, counts)
+        return await self._ground.policy.rule(asked, counts), counts
 
     def _release(self, transaction: Transaction, window: OpenWindow, found: _Found) -> Answer:
         """Guards, record, number and running digest, in the transaction that makes it durable."""
@@ -203,11 +208,12 @@ class AnsweringSession:
         before = window.digest if window.places else self._digest
         digest = after_answer(before, window.key, question.selection, rows)
         n = len(window.places) + 1
+        at_use: JSONObject = {"counters": dict(found.counts)} if found.counts else {}
         self._ground.recorder.record(
             transaction,
             "release",
             self._conversation.scope,
-            side_row={"question": found.selection},
+            side_row={"question": found.selection, **at_use},
             members={
                 "window": window.number,
                 "query": n,

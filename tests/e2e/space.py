@@ -3,6 +3,8 @@
 Rules that hold here: participants talk over mutual TLS on the loopback interface and nothing else; a
 process is ended by its own id, never by name; whatever is waited for is waited for with a limit. What
 every process wrote into its log is kept when the space ends (``keep``), before its folder goes away.
+
+``BYLAG_E2E_ENGINE=server`` lets an OPA server decide, one for each space, instead of the embedded engine.
 """
 
 from __future__ import annotations
@@ -31,12 +33,14 @@ from connector.identity.membership import LIST_LIFETIME
 from connector.identity.registrar import Registrar
 from connector.node import Node
 from connector.store.config import GUEST, ORGANISATION, Config, UnitEntry
+from connector.store.config_engine import EngineSettings
 from connector.store.home import Home
 from ledger.ambient import SystemAmbient
 from ledger.document import from_base64url, to_base64url
 from ledger.errors import BylagError
 from ledger.names import DataSpaceId
 from tests.e2e import keep
+from tests.opa import PACKAGED, OpaServer, pinned_opa
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 30.0
@@ -175,6 +179,10 @@ class Space:
         self.registrar = Registrar.create(folder / "registrar", DataSpaceId("e2e.example"), SystemAmbient())
         self.participants: list[Participant] = []
         self.ended = False
+        self.opa: OpaServer | None = None
+        if os.environ.get("BYLAG_E2E_ENGINE") == "server":
+            self.opa = OpaServer(pinned_opa(), "--bundle", PACKAGED)
+            self.opa.wait_until_up()
 
     def add(
         self,
@@ -198,11 +206,19 @@ class Space:
             endpoint=address,
             controller="",
             units=(UnitEntry("main", name),),
+            engine=self.engine,
         )
         home = joining.make_home(folder or self.folder / name.lower(), config, None)
         request = with_node(home, joining.request_to_join)
         self.registrar.publish(change.admit(read_join(request)))
         return self._join(Participant(name, did, home, module or self.module))
+
+    @property
+    def engine(self) -> EngineSettings:
+        """What every participant's settings say of the engine; a busy machine is slow, not wrong."""
+        if self.opa is None:
+            return EngineSettings()
+        return EngineSettings("server", url=self.opa.url, time_limit_ms=10_000)
 
     def add_guest(self, name: str, controller: Participant) -> Participant:
         """Make a citizen's home and keys, and let their running municipality vouch for them."""
@@ -215,6 +231,7 @@ class Space:
             listen="",
             endpoint="",
             controller=controller.did,
+            engine=self.engine,
         )
         home = joining.make_home(self.folder / name.lower().replace(" ", "-"), config, None)
         request = with_node(home, joining.request_to_join)
@@ -302,6 +319,8 @@ class Space:
             keep.keep(participant.home, participant.name, participant.did, participant.words)
             for large in (participant.home.inbox, participant.home.snapshots):
                 shutil.rmtree(large, ignore_errors=True)
+        if self.opa is not None:
+            self.opa.stop()
         assert not failures, "\n".join(failures)
 
 

@@ -1,6 +1,7 @@
 """Everything a command can ask of a connector, a file a group. Importing this fills the table."""
 
 from connector.control.operations import (
+    audit,
     catalog,
     contract,
     exchange,
@@ -15,6 +16,7 @@ from connector.control.operations import (
 )
 
 __all__ = [
+    "audit",
     "catalog",
     "contract",
     "exchange",
