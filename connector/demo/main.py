@@ -20,7 +20,8 @@ from rich.table import Table
 
 from connector.control.perform import perform
 from connector.control.socket import FromConnector
-from connector.demo.space import Participant, Space
+from connector.demo.space import Participant, Space, found_opa
+from connector.policy.rulebook import INSTALL_OPA, OPA_VERSION
 from ledger.canonical import JSONObject
 from ledger.errors import BylagError, ErrorKind
 
@@ -120,7 +121,7 @@ class _Story:
         self._chapter("1. A data space begins", "The registrar makes a key and signs a list of members.")
         with self._working("making keys and admitting members") as step:
             self._space = Space(self._folder)
-            self._strandby = self._space.add("Strandby", "municipality")
+            self._strandby = self._space.add("Strandby", "municipality", opa=found_opa())
             self._ekholm = self._space.add("Ekholm", "municipality")
             self._voltlinje = self._space.add("Voltlinje", "company")
             self._space.hand_out()
@@ -250,10 +251,16 @@ class _Story:
             self._voltlinje.ask("fetch", agreement=agreement, purpose=MARKETING)
         except FromConnector as denied:
             self._say(
-                f"[red]Denied[/red]: {denied.reason}. The embedded engine decided; both logs hold the denial."
+                f"[red]Denied[/red]: {denied.reason}. {self._engine()} decided; both logs hold the denial."
             )
             return
         raise DemoFailed("a request for another purpose was not denied")
+
+    def _engine(self) -> str:
+        """Which engine decides for the city."""
+        if self._strandby.opa is not None:
+            return f"An OPA server ({OPA_VERSION}), which polls its signed rules from Strandby,"
+        return f"The embedded engine (for an OPA server: {INSTALL_OPA})"
 
     def _use(self, delivery: str) -> None:
         self._chapter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants import arriving, calling, leaving, lying, signed
+from tests.mutants import arriving, calling, engines, leaving, lying, signed
 
 NOTHING_TO_TAKE_OUT: Final = frozenset({"A policy's author injects rules"})
 """Rows whose control is what the code does not do. The table says so."""
@@ -14,6 +14,7 @@ MUTANTS: Final = (
     *calling.WHO_IS_A_MEMBER,
     *signed.WHAT_WAS_SIGNED,
     *leaving.WHAT_MAY_LEAVE,
+    *engines.WHO_DECIDES,
     *leaving.DATA_ABOUT_PEOPLE,
     *arriving.WHAT_ARRIVES,
     *arriving.WHAT_THE_LEDGER_SAYS_LATER,
