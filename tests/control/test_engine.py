@@ -22,7 +22,9 @@ from connector.store.home import Home
 from tests.control.homes import CITY, Homes, ask
 from tests.opa import PACKAGED, free_port
 from tests.opa import running as running_opa
+from tests.policy.world import MARKETING, SCIENTIFIC, agreed, offer, permission, question
 
+PLAIN = agreed(offer(permission()))
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -156,3 +158,35 @@ async def cannot_load(homes: Homes, home: Home) -> None:
             _ = running.node.local_rules
         found = await ask(running, "doctor")
         assert [check["check"] for check in found["checks"] if not check["ok"]] == ["policy engine"]
+
+
+async def test_opa_polls_both_rules_and_either_one_denies(tmp_path: Path, opa: Path) -> None:
+    homes = Homes(tmp_path)
+    home = await homes.join(CITY)
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "leaves.rego").write_text(
+        'package local\n\ndeny contains "LATE" if input.request.purpose == "https://w3id.org/dpv#Marketing"\n'
+    )
+    async with homes.running(home) as running:
+        await ask(running, "build-local-rules", folder=str(rules))
+    port = free_port()
+    config = replace(
+        read_config(home.config),
+        engine=EngineSettings("server", url=f"http://127.0.0.1:{port}", time_limit_ms=10_000),
+        bundle=BundleSettings(f"127.0.0.1:{free_port()}"),
+    )
+    home.config.write_text(config.to_toml())
+    async with homes.running(home) as running:
+        await running.serve_bundles()
+        (tmp_path / "opa.json").write_text(json.dumps(await ask(running, "opa-config")))
+        with running_opa(opa, "--config-file", tmp_path / "opa.json", port=port):
+            async with asyncio.timeout(30):
+                while not (await ask(running, "status"))["engine"]["decides"]:
+                    await asyncio.sleep(0.05)
+            loaded = running.node.local_rules
+            assert loaded is not None
+            for purpose, allow in ((SCIENTIFIC, True), (MARKETING, False)):
+                decision = await running.node.rules.ask(question(PLAIN, purpose=purpose))
+                assert decision.allow is allow
+                assert decision.to_json()["local_rules"] == loaded.revision

@@ -11,10 +11,12 @@ import pytest
 from connector.audit.replay import FactsErased, NotADecision, RecordContradicts
 from connector.audit.scope import Counterpart, Scope
 from connector.control.running import Running
+from connector.policy.chosen import embedded_engine
 from connector.policy.decision import Decision
 from connector.policy.embedded import EmbeddedEngine
 from connector.policy.errors import EngineUnavailable, RulebookNotKept
 from connector.policy.input import DecisionInput
+from connector.policy.rulebook import Rulebook
 from connector.store.writer import Transaction
 from ledger import side
 from ledger.canonical import JSONObject, decode_object
@@ -30,6 +32,7 @@ COUNTED = agreed(offer(permission(constraint("count", "lteq", "3"))))
 async def city(tmp_path: Path) -> AsyncIterator[Running]:
     homes = Homes(tmp_path)
     async with homes.running(await homes.join(CITY)) as running:
+        assert running.node.local_rules is None
         yield running
 
 
@@ -164,3 +167,26 @@ async def test_an_input_that_is_not_the_one_committed_to_is_not_replayed(
     await node.writer.write(put)
     with pytest.raises(RecordContradicts):
         await ask(city, "replay", record=made.index)
+
+
+async def test_a_decision_under_local_rules_is_replayed_with_them(
+    tmp_path: Path, opa: Path, city: Running
+) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "late.rego").write_text(f'package local\n\ndeny contains "LATE" if input.facts.now > {NOON}\n')
+    await ask(city, "build-local-rules", folder=str(rules))
+    node = city.node
+    del node.__dict__["local_rules"]  # as after a start
+    local = node.local_rules
+    assert local is not None
+    joined = embedded_engine(Rulebook.packaged(), local)
+    for now, allow in ((NOON, True), (NOON + 1, False)):
+        asked = question(SOON, now=now)
+        answer = joined.decide(asked)
+        assert answer.allow is allow
+        made = await record(city, asked, answer, local_rules=local.revision)
+        for arguments in ({}, {"opa": str(opa)}):
+            done = await ask(city, "replay", record=made.index, **arguments)
+            assert (done["same"], done["local_rules"]) == (True, local.revision)
+    joined.close()

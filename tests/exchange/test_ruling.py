@@ -16,12 +16,15 @@ from connector.policy.decision import Decision
 from connector.policy.embedded import EmbeddedEngine
 from connector.policy.input import DecisionInput
 from connector.policy.lease import LeasedEngine
+from connector.policy.local import JoinedEngine, LocalRules
 from connector.policy.parse import normalise
+from connector.policy.rulebook import Rulebook
 from connector.store.database import Database
 from connector.store.migrate import migrate
 from connector.store.tables import CounterRow
 from connector.store.writer import Writer
-from ledger.names import AgreementId, DatasetId
+from ledger.canonical import JSON
+from ledger.names import AgreementId, DatasetId, RulebookDigest
 from tests.identity.world import ALVIK, BERGA, Space
 
 RESEARCH = "https://w3id.org/dpv#ResearchAndDevelopment"
@@ -122,6 +125,30 @@ async def test_an_engine_elsewhere_holds_up_neither_the_loop_nor_the_writer(ruli
     assert await rulings.rule(asked, {name: 1}) is ruling
     assert engine.asked == 1
     engine.close()
+
+
+class Silent:
+    """Local rules that deny nothing."""
+
+    def evaluate(self, question: bytes) -> JSON:
+        return []
+
+    async def evaluated(self, question: bytes) -> JSON:
+        return []
+
+    def close(self) -> None: ...
+
+
+async def test_a_ruling_names_the_local_rules_that_were_asked_too(rulings: LeasedRulings) -> None:
+    asked = rulings.ask(TERMS, RESEARCH)
+    (name,) = asked.counters
+    alone = await rulings.rule(asked, {name: 0})
+    assert alone.rules == {"rulebook": alone.rulebook}
+    local = LocalRules(replace(Rulebook.packaged(), revision=RulebookDigest("ab" * 32)), 1, False)
+    rulings._engine().switch(JoinedEngine(EmbeddedEngine(), local, Silent()))
+    joined = await rulings.rule(rulings.ask(TERMS, RESEARCH), {name: 0})
+    assert joined.rules == {"rulebook": alone.rulebook, "local_rules": "ab" * 32}
+    assert joined.recorded()[1]["local_rules"] == "ab" * 32
 
 
 def test_a_counter_that_was_never_raised_stands_at_nothing(tmp_path: Path) -> None:
