@@ -161,7 +161,7 @@ class ServerEngine:
     def close(self) -> None:
         if self._loop.is_closed():
             return
-        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(_SLACK_SECONDS)
+        asyncio.run_coroutine_threadsafe(self._hang_up(), self._loop).result(self._limit + _SLACK_SECONDS)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -210,6 +210,10 @@ class ServerEngine:
         return self._client
 
     async def _hang_up(self) -> None:
+        """After the questions that are open: each ends within its time limit, and somebody waits for it."""
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others)
         if self._client is not None:
             await self._client.close_connection()
 

@@ -183,6 +183,17 @@ def test_a_closed_engine_denies() -> None:
     assert not asyncio.run(engine.look()).decides
 
 
+async def test_closing_leaves_nobody_waiting() -> None:
+    with silent() as (port, calls):
+        engine = ServerEngine(ServerAddress("127.0.0.1", port), REVISION, SystemAmbient(), time_limit=0.5)
+        asked = asyncio.create_task(engine.ask(question(PLAIN)))
+        async with asyncio.timeout(10):
+            while not calls:
+                await asyncio.sleep(0.01)
+        await asyncio.to_thread(engine.close)
+        assert error_of(await asked) == "TimeoutError"
+
+
 def test_a_value_that_no_json_holds_is_denied(server: OpaServer) -> None:
     with asking(server.port) as remote:
         assert remote.decide(question(PLAIN, uses={CounterName("count:x"): 2**53})).failed
