@@ -8,6 +8,7 @@ import click
 
 from connector.cli import show
 from connector.cli.options import by_hand, on_home, without_none
+from connector.cli.prices import price_in_words
 from connector.cli.session import Session
 from connector.cli.wording import CODES
 
@@ -82,7 +83,7 @@ def _say_one(result: Any) -> None:
             ("dataset", result["dataset"]),
             ("purpose", show.short(terms["purpose"])),
             ("period", f"{show.time(terms['period']['begin'])} to {show.time(terms['period']['end'])}"),
-            ("price", terms["price"]["basis"]),
+            ("price", price_in_words(terms["price"])),
             ("places", ", ".join(terms["places"])),
             ("W, T", f"{terms['windows']} windows, {terms['acknowledge_seconds']} s"),
             ("liability", ", ".join(f"{name} {value}" for name, value in terms["liability"].items())),

@@ -10,6 +10,7 @@ import click
 from connector.cli import show
 from connector.cli.files import read_file
 from connector.cli.options import PATH, member, on_home, without_none
+from connector.cli.prices import price_in_words, priced, take_price
 from connector.cli.session import Session
 from ledger.canonical import JSONObject, decode_object
 
@@ -72,6 +73,7 @@ class ColumnKind(click.ParamType):  # type: ignore[type-arg]  # not generic befo
 @click.option("--days", type=click.IntRange(1, 36_500), help="How long an agreement holds; default 365.")
 @click.option("--count", type=click.IntRange(1), help="How many times an agreement lets it be used.")
 @click.option("--policy", type=PATH, help="An ODRL policy in JSON-LD, in place of the last three.")
+@priced
 @click.option(
     "--approve",
     "approval",
@@ -104,21 +106,22 @@ def publish(
     any other file is published with --raw. Columns that look as if they told of people have to be
     declared: NAME=subject (whom a row is about), NAME=personal, or NAME=not-personal.
 
-    With the first version goes an offer, made of --purpose, --days and --count, or of --policy. A
-    later version keeps it, unless --policy puts another beside it (see retract). Whatever is not
-    said of a later version stays as it was.
+    With the first version goes an offer, made of --purpose, --days and --count, or of --policy, free
+    of charge unless --price says otherwise. A later version keeps it, unless --policy or --price puts
+    another beside it (see retract). Whatever is not said of a later version stays as it was.
 
     \b
     Examples:
       bylag publish parking.csv --title "Parking" --licence CC-BY-4.0 --purpose PublicBenefit
       bylag publish homes.csv -d household-energy --column building=not-personal --approve hand
       bylag publish plan.pdf --raw --media-type application/pdf
+      bylag publish firms.csv --price record --amount 25 --currency SEK --per 1000
     """
     if bool(listed) != (said["approval"] == "listed"):
         raise click.UsageError("--approve listed and --listed DID go together")
     if said["media_type"] is not None and not said["raw"]:
         raise click.UsageError("--media-type goes with --raw: a table's is found")
-    arguments: JSONObject = without_none(file=str(file), **said)
+    arguments: JSONObject = without_none(file=str(file), **take_price(said))
     arguments["dataset"] = dataset if dataset is not None else _id_of(file)
     arguments["columns"] = dict(columns)
     if types:
@@ -269,9 +272,15 @@ def _say_entry(entry: Any) -> None:
     )
     show.write()
     show.table(
-        ("offer", "purpose", "until", "approved"),
+        ("offer", "purpose", "until", "price", "approved"),
         [
-            (offer["id"], _purpose(offer), show.time(_terms(offer)["period"]["end"]), _approval(offer))
+            (
+                offer["id"],
+                _purpose(offer),
+                show.time(_terms(offer)["period"]["end"]),
+                price_in_words(_terms(offer)["price"]),
+                _approval(offer),
+            )
             for offer in entry["offers"]
         ],
         empty="It is not offered.",

@@ -10,6 +10,7 @@ import click
 from connector.cli import show
 from connector.cli.files import read_file
 from connector.cli.options import PATH, by_hand, member, on_home, without_none
+from connector.cli.prices import price_in_words, priced, take_price
 from connector.cli.session import Session
 from connector.cli.wording import CODES, STATES
 from ledger.canonical import decode_object
@@ -108,6 +109,7 @@ def approve(session: Session, negotiation: str, **said: Any) -> None:
 @click.option("--purpose", help="Another purpose, a DPV term.")
 @click.option("--days", type=click.IntRange(1, 36_500), help="Another period, from now on.")
 @click.option("--policy", type=PATH, help="Another ODRL policy, a file in JSON-LD.")
+@priced
 @click.option("--unit", help="The unit that you act for.")
 @by_hand
 @on_home
@@ -118,7 +120,7 @@ def counter(session: Session, negotiation: str, policy: Path | None, **said: Any
     Example:
       bylag negotiation counter 7f3a… --days 30 --words "A month is enough for us."
     """
-    arguments = without_none(**said)
+    arguments = without_none(**take_price(said))
     if policy is not None:
         arguments["policy"] = decode_object(read_file(policy, limit=MAX_POLICY), max_bytes=MAX_POLICY)
     session.print(session.ask("counter", negotiation=negotiation, **arguments), _say_outcome)
@@ -184,7 +186,7 @@ def _say_one(result: Any) -> None:
     show.pairs(
         [
             ("period", f"{show.time(period['begin'])} to {show.time(period['end'])}"),
-            ("price", terms["price"]["basis"]),
+            ("price", price_in_words(terms["price"])),
             ("places", ", ".join(terms["places"])),
             ("W, T", f"{terms['windows']} windows, {terms['acknowledge_seconds']} s"),
             ("policy", terms["policy_digest"]),

@@ -32,6 +32,9 @@ MAX_WINDOWS: Final = 64
 POLICY: Final = "policy"
 """How the policy is named among the documents in ``precedence``."""
 
+BASES: Final = ("record", "byte", "request", "flat", "free")
+"""What a price counts."""
+
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}", re.ASCII)
 
 
@@ -67,24 +70,35 @@ class Price:
     amount: int
     currency: str | None
     per: int
+    legal_ground: str | None = None
+    """The provision that allows the price, an IRI: what a public body may charge is for law to say."""
 
     def members(self) -> JSONObject:
-        return {"basis": self.basis, "amount": self.amount, "currency": self.currency, "per": self.per}
+        return {
+            "basis": self.basis,
+            "amount": self.amount,
+            "currency": self.currency,
+            "per": self.per,
+            "legal_ground": self.legal_ground,
+        }
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
-        basis = fields.choice("basis", ("record", "byte", "request", "flat", "free"))
+        basis = fields.choice("basis", BASES)
         amount = fields.integer("amount", most=forms.LARGEST_AMOUNT)
         currency = fields.text("currency", pattern=forms.CURRENCY) if fields.has("currency") else None
         per = fields.integer("per", least=1, most=forms.LARGEST_AMOUNT)
+        legal_ground = forms.maybe_iri(fields, "legal_ground")
         if basis == "free" and (amount, currency) != (0, None):
             raise fields.wrong("amount", "is 0 without a currency where the data is free")
+        if basis == "free" and legal_ground is not None:
+            raise fields.wrong("legal_ground", "is null where nothing is charged")
         if basis != "free" and currency is None:
             raise fields.wrong("currency", "is missing")
         if basis in {"free", "flat"} and per != 1:
             raise fields.wrong("per", "is 1 where nothing is counted")
         fields.finish()
-        return cls(basis, amount, currency, per)
+        return cls(basis, amount, currency, per, legal_ground)
 
 
 FREE: Final = Price("free", 0, None, 1)

@@ -19,6 +19,8 @@ from ledger.fields import BadField, Fields
 MAX_BYTES: Final = 64 << 10
 ORGANISATION: Final = "organisation"
 GUEST: Final = "guest"
+SWITCHES: Final = ("require_price_ground", "countersign_settlements")
+"""Members that are true or false, and false where they are left out."""
 
 
 class BadConfig(BylagError):
@@ -59,6 +61,10 @@ class Config:
     """Which policy engine decides."""
     bundle: BundleSettings | None = None
     """Where the rules are served to OPA; None: nowhere."""
+    require_price_ground: bool = False
+    """A price that this participant asks for must name the provision that allows it."""
+    countersign_settlements: bool = False
+    """A statement that equals this side's own is countersigned without a person."""
 
     @property
     def is_guest(self) -> bool:
@@ -70,6 +76,9 @@ class Config:
         lines = ["# This participant's settings. Edit while the connector is not running.", ""]
         for name in ("space", "form", "participant", "name", "kind", "listen", "endpoint", "controller"):
             lines.append(f"{name} = {_quoted(getattr(self, name))}")
+        for name in SWITCHES:
+            if getattr(self, name):
+                lines.append(f"{name} = true")
         if said := self.engine.lines():
             lines += ["", "[engine]", *(f"{name} = {_value(value)}" for name, value in said)]
         if self.bundle is not None:
@@ -98,6 +107,7 @@ def read_config(path: Path) -> Config:
             units=tuple(_unit(each) for each in fields.objects("units", limit=500))
             if fields.has("units")
             else (),
+            **{name: fields.boolean(name) for name in SWITCHES if fields.has(name)},
             engine=read_engine(fields.object("engine")) if fields.has("engine") else EngineSettings(),
             bundle=read_bundle(fields.object("bundle")) if fields.has("bundle") else None,
         )

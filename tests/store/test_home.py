@@ -68,6 +68,9 @@ def test_a_folder_where_nobody_lives_is_named(tmp_path: Path) -> None:
 
 def test_the_configuration_reads_back_as_written(home: Home) -> None:
     assert read_config(home.config) == CONFIG
+    switched = replace(CONFIG, require_price_ground=True, countersign_settlements=True)
+    home.config.write_text(switched.to_toml())
+    assert read_config(home.config) == switched
 
 
 ENGINES = [

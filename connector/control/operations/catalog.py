@@ -17,6 +17,7 @@ from connector.contract.liability import LiabilityTerms
 from connector.contract.offer import Approval, Offer, decode_offer
 from connector.contract.terms import FREE, NO_PROSE, Period, References, Terms, VersionRule
 from connector.control.operation import Asked, operation
+from connector.control.price import given_price, require_ground
 from connector.control.purpose import purpose
 from connector.node import Node
 from connector.policy.parse import normalise
@@ -188,7 +189,15 @@ class _Wanted:
         self.policy = _object(fields, "policy")
         self.windows = fields.maybe_integer("windows", least=1, most=64) or 4
         self.ack_seconds = fields.maybe_integer("ack_seconds", least=1, most=3600) or 60
+        self._price = given_price(fields)
+        self.price = self._price or FREE
+        require_ground(node.config, self.price)
         self.is_offered = self._entry is not None and bool(self._entry.offers)
+
+    @property
+    def is_new_offer(self) -> bool:
+        """Whether an offer is made: the first, or one with another policy or price beside those there are."""
+        return not self.is_offered or self.policy is not None or self._price is not None
 
     def earlier_roles(self, names: Collection[str]) -> dict[str, Role]:
         """What columns of these names were declared to be in the version before."""
@@ -229,7 +238,7 @@ class _Wanted:
             secrecy_ground=None,
             liability=LiabilityTerms({}),
             period=period,
-            price=FREE,
+            price=self.price,
             places=("EU",),
             transfer_ground=None,
             windows=self.windows,
@@ -264,7 +273,7 @@ class _Wanted:
 
 async def _store(asked: Asked, about: Dataset, digest: VersionDigest, wanted: _Wanted) -> JSON:
     node = asked.running.node
-    offer = None if wanted.is_offered and wanted.policy is None else wanted.offer()
+    offer = wanted.offer() if wanted.is_new_offer else None
 
     def store(transaction: Transaction) -> int:
         now = node.ambient.now()

@@ -21,6 +21,7 @@ from connector.contract.states import State
 from connector.contract.terms import Period
 from connector.control.operation import Asked, operation
 from connector.control.operations.catalog import NoOffer
+from connector.control.price import given_price, require_ground
 from connector.control.purpose import purpose
 from connector.policy.parse import normalise
 from connector.store.tables import AgreementRow
@@ -46,7 +47,7 @@ class SameTerms(BylagError):
     """A counter-offer that changes nothing."""
 
     code = "SAME_TERMS"
-    default_next_step = "Name another purpose, period or policy, or approve what lies on the table."
+    default_next_step = "Name another purpose, period, policy or price, or approve what lies on the table."
 
 
 @operation("negotiate")
@@ -130,7 +131,10 @@ async def approve(asked: Asked) -> JSON:
     number, unit, beside = _negotiation(fields), _unit(fields), _beside(fields)
     fields.finish()
     running = asked.running
-    unit = unit or _offered_by(asked, running.node.desk.get(number))
+    standing = running.node.desk.get(number)
+    if standing.role is Role.PROVIDER:
+        require_ground(running.node.config, standing.negotiation.proposal.terms.price)
+    unit = unit or _offered_by(asked, standing)
     standing = await running.node.desk.approve(number, unit=unit, beside=beside)
     running.lines.keep(standing.peer)
     await running.until(lambda: running.node.desk.get(number).negotiation.state in _SETTLED, WAIT_SECONDS)
@@ -139,11 +143,12 @@ async def approve(asked: Asked) -> JSON:
 
 @operation("counter")
 async def counter(asked: Asked) -> JSON:
-    """Put other terms on the table: another purpose, period or policy; the rest stays."""
+    """Put other terms on the table: another purpose, period, policy or price; the rest stays."""
     fields = asked.arguments
     number, unit, beside = _negotiation(fields), _unit(fields), _beside(fields)
     named, days = fields.maybe_text("purpose"), fields.maybe_integer("days", least=1, most=36_500)
     policy = fields.any("policy") if fields.has("policy") else None
+    price = given_price(fields)
     fields.finish()
     node = asked.running.node
     standing = node.desk.get(number)
@@ -159,6 +164,10 @@ async def counter(asked: Asked) -> JSON:
             raise fields.wrong("policy", "must be an object")
         normal = normalise(policy)
         terms = replace(terms, policy=normal.content, policy_digest=normal.digest)
+    if price is not None:
+        terms = replace(terms, price=price)
+    if standing.role is Role.PROVIDER:
+        require_ground(node.config, terms.price)
     if terms == before.terms:
         raise SameTerms("these are the terms that lie on the table", field="terms")
     unit = unit or _offered_by(asked, standing)
