@@ -29,7 +29,7 @@ from connector.contract.messages import LogHead
 from connector.contract.offer import Applicant, Offer, decode_offer
 from connector.contract.party import Party, PartyLog, ProtectionRole
 from connector.contract.terms import Proposal
-from connector.exchange import nonces
+from connector.exchange import metered, nonces
 from connector.exchange.agreed import StoredAgreements
 from connector.exchange.ground import Bars, Ground
 from connector.exchange.inbox import Cipher
@@ -493,6 +493,8 @@ class Node:
         post.take_with({HANDED_ON}, self.lists.take_handed_on)
         post.take_with({REQUEST_WAITING}, self.collecting.take)
         post.on_list_named(self.lists.hand_on)
+        post.on_delivered(metered.delivered)
+        post.on_refused(metered.refused)
         return post
 
     def delivery_cipher(self, exchange: ExchangeId) -> Cipher:
@@ -643,8 +645,8 @@ class Node:
         self._on_list = [*self._on_list, listener]
 
     async def tidy(self) -> None:
-        """What time brings about: agreements expire, nonces are forgotten, counted denials recorded, and a
-        TLS key that was listed a while ago is known to enough peers to be used.
+        """What time brings about: agreements expire, nonces are forgotten, Acks go again, counted denials are
+        recorded, and a TLS key that was listed a while ago is known to enough peers to be used.
         """
         self._adopt_while_running()
         await self.writer.write(self._tidy)
@@ -652,6 +654,7 @@ class Node:
     def _tidy(self, transaction: Transaction) -> None:
         self.desk.agreements.expire(transaction)
         nonces.forget(transaction, self.ambient.now())
+        metered.resend(transaction, self.ambient.now(), patience=metered.PATIENCE_MS)
         self.ground.floods.record(transaction, self.recorder, self.ambient)
 
     # --- life -----------------------------------------------------------------------------------------

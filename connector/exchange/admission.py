@@ -20,7 +20,7 @@ under (invariant 2: deny unless shown otherwise):
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,7 +43,7 @@ from connector.exchange.messages import (
 from connector.exchange.nonces import Replayed
 from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
-from ledger.canonical import JSONObject, decode_object, encode
+from ledger.canonical import JSON, JSONObject, decode_object, encode
 from ledger.commitment import BadOpening, fresh_json, opens, read_opening
 from ledger.document import SignedDocument, from_json
 from ledger.errors import BylagError
@@ -52,7 +52,9 @@ from ledger.names import DatasetId, LeafHash, MessageHash, Milliseconds, Partici
 LARGEST_SKEW_MS: Final = 5 * 60 * 1000
 LONGEST_DEADLINE_MS: Final = 10 * 60 * 1000
 OFFER_LASTS_MS: Final = 60 * 1000
-MAX_OPENING_BYTES: Final = 64 << 10
+MAX_OPENING_BYTES: Final = 256 << 10
+MOST_LATE_ACKS: Final = 128
+"""Twice as many as may be on their way (W is at most 64)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ async def admit(ground: Ground, peer: ParticipantId, first: Signed) -> Admitted 
         return await _admit_resume(ground, conversation, terms, body, first)
     except Denied as refusal:
         denied = refusal
-        conversation.heard = first.document.digest
+        conversation.opened_by(first.document)
         denial = await ground.writer.write(
             lambda transaction: _record_denial(
                 transaction, conversation, body.nonce, body.deadline, first, denied
@@ -172,7 +174,7 @@ async def _admit_request(
     if request.mode == "subscribe" and request.version is None:
         raise Denied("VERSION_NOT_NAMED", "a subscription's cursor is a place in one version")
     snapshot.check(request.mode, selection, request.cursor, mask=ruling.mask, row_filter=ruling.row_filter)
-    conversation.heard = first.document.digest
+    conversation.opened_by(first.document)
     schema = snapshot.schema(ruling.mask)
     media_type = snapshot.media_type(selection, ruling.mask)
     offer = _offer(ground, terms, snapshot.digest, schema, media_type, first.document)
@@ -245,7 +247,7 @@ async def _admit_resume(
     schema = snapshot.schema(ruling.mask)
     media_type = snapshot.media_type(selection, ruling.mask)
     conversation.sent = MessageHash(row.sent) if row.sent is not None else None
-    conversation.heard = first.document.digest
+    conversation.opened_by(first.document)
     offer = _offer(ground, terms, snapshot.digest, schema, media_type, first.document)
 
     def record(transaction: Transaction) -> tuple[Signed, LeafHash, ExchangeRow]:
@@ -257,13 +259,7 @@ async def _admit_resume(
         for document, envelope, message in late:
             custody.take_late(transaction, conversation, stored, document, envelope, message)
         _require_same_place(stored, resume)
-        ground.recorder.record(
-            transaction,
-            "resume",
-            conversation.scope,
-            heard=first.document,
-            members={"digest": stored.digest},
-        )
+        conversation.record_heard(transaction, "resume", first.document, {"digest": stored.digest})
         signed = conversation.say(
             transaction,
             offer,
@@ -301,22 +297,31 @@ async def _admit_resume(
 def _late_signatures(
     ground: Ground, row: ExchangeRow, first: Signed
 ) -> list[tuple[SignedDocument, Envelope, Accept | Ack]]:
-    """The consumer's Accept and last Ack, where they were signed and never arrived.
+    """The consumer's Accept and its last Acks, where they were signed and may never have arrived.
 
-    They travel in the Resume's opening. Custody follows what the consumer signed, whenever it comes.
+    They travel in the Resume's opening, in the order they were signed. Custody follows what the
+    consumer signed, whenever it comes.
     """
     late: list[tuple[SignedDocument, Envelope, Accept | Ack]] = []
-    for name, kind in (("accept", Accept), ("ack", Ack)):
-        if name not in first.opening:
-            continue
-        document = from_json(first.opening[name])
+    for name, given in _beside_resume(first.opening):
+        document = from_json(given)
         envelope, body = read_first(ground, ParticipantId(row.peer), document)
-        if not isinstance(body, kind) or envelope.exchange != row.id:
+        if not isinstance(body, Accept if name == "accept" else Ack) or envelope.exchange != row.id:
             raise OutOfTurn("this is not a signature in this exchange", field=name)
         if isinstance(body, Accept) and not row.accept and body.offer != row.sent:
             raise OutOfTurn("this is no Accept of the Offer", field=name)
         late.append((document, envelope, body))
     return late
+
+
+def _beside_resume(opening: JSONObject) -> Iterator[tuple[str, JSON]]:
+    if "accept" in opening:
+        yield "accept", opening["accept"]
+    acks = opening.get("acks", [])
+    if not isinstance(acks, list) or len(acks) > MOST_LATE_ACKS:
+        raise OutOfTurn(f"beside a Resume stand at most {MOST_LATE_ACKS} Acks", field="acks")
+    for ack in acks:
+        yield "acks", ack
 
 
 def _require_same_place(row: ExchangeRow, resume: Resume) -> None:

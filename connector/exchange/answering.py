@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.exchange import counters, custody
+from connector.exchange import counters, custody, metered
 from connector.exchange.admission import Admitted, record_decision, require_grantable, require_open_offer
 from connector.exchange.budget import BudgetUsed, require_room
 from connector.exchange.channel import Answer, Channel, Heartbeat, Question, Signed, WindowOpen
@@ -353,6 +353,16 @@ class AnsweringSession:
             position=window.number,
         )
         signed = self._conversation.say(transaction, commit, members=commit_members(commit))
+        metered.committed(
+            transaction,
+            place=(self._conversation.exchange, self._conversation.attempt),
+            agreement=self._terms.agreement,
+            peer=self._terms.consumer,
+            commit=commit,
+            message=signed.document.digest,
+            time=self._conversation.said_time,
+            mode=self._row.mode,
+        )
         transaction.sqlite.execute(
             "UPDATE exchange_window SET message = ?, layout = ?"
             " WHERE exchange = ? AND attempt = ? AND number = ?",
@@ -360,7 +370,7 @@ class AnsweringSession:
         )
         transaction.sqlite.execute(
             "UPDATE exchange SET sent = ?, seen = ? WHERE id = ?",
-            (self._conversation.sent, self._conversation.heard, self._row.id),
+            (self._conversation.sent, self._conversation.seen, self._row.id),
         )
         return signed
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from connector.exchange import metered
 from connector.exchange.channel import Answer, Channel, Heartbeat, Question, Signed, WindowOpen
 from connector.exchange.consumer import WrongBytes
 from connector.exchange.conversation import Conversation, OutOfTurn, commit_members
@@ -25,6 +26,7 @@ from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject, encode
 from ledger.errors import BylagError
+from ledger.names import ExchangeId
 
 
 @dataclass(slots=True)
@@ -81,8 +83,13 @@ class AskingSession:
         def record(transaction: Transaction) -> None:
             row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
             row.state = "COMPLETED"
+            self._conversation.shown.store(transaction, *self._place)
 
         await self._ground.writer.write(record)
+
+    @property
+    def _place(self) -> tuple[ExchangeId, int]:
+        return self._conversation.exchange, self._conversation.attempt
 
     async def close(self) -> None:
         """Give the session up: whoever still waits for an answer is told so."""
@@ -164,6 +171,7 @@ class AskingSession:
         body = self._conversation.hear(message)
         if not isinstance(body, Commit):
             raise OutOfTurn("only a Commit is signed in a query session", field="type")
+        commit, time = message.document.digest, self._conversation.heard_time
         window = self._windows.pop(body.window, None)
         if window is None or key_digest(window.key) != body.key:
             raise OutOfTurn("this window was not opened", field="window")
@@ -187,6 +195,21 @@ class AskingSession:
                     *(self._conversation.sent, self._conversation.heard, self._conversation.exchange),
                 ),
             )
+            metered.signed(
+                transaction,
+                place=self._place,
+                agreement=self._conversation.agreement,
+                peer=self._conversation.peer,
+                commit=body,
+                message=commit,
+                time=time,
+                mode="query",
+                ack=signed.document,
+                now=self._ground.ambient.now(),
+            )
+            shown = self._conversation.shown
+            shown.signed(signed.document.digest, body.window)
+            shown.store(transaction, *self._place)
             return signed
 
         await self._channel.send(await self._ground.writer.write(record))

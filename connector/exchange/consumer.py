@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from connector.audit.scope import Scope
-from connector.exchange import custody, labels
+from connector.exchange import custody, labels, metered
 from connector.exchange.channel import Channel, Frame, Heartbeat, Signed
 from connector.exchange.conversation import Conversation, OutOfTurn, commit_members
 from connector.exchange.digest import FrameKey, RunningDigest, after_frame, key_digest
@@ -69,6 +69,10 @@ class WrongBytes(BylagError):
     code = "WRONG_BYTES"
     kind = ErrorKind.CONFLICT
     default_next_step = "Both logs hold the proof. Resume to ask again, or end the agreement with a reason."
+
+
+_Coming = tuple[Commit, MessageHash, Milliseconds]
+"""A window: its Commit, that message's hash, and when it claims to have been signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,8 @@ class ConsumerExchange:
         """How many bytes the provider said would come: for progress, nothing is concluded from it."""
         self._key = FrameKey(b"")
         """The key of the window that is coming, or came last."""
+        self._coming: _Coming | None = None
+        """The window that is coming, or came last."""
         self._labels = Received()
         self._acking: asyncio.Task[None] | None = None
         """The last of :attr:`_unsigned`, each of which waits for the one before."""
@@ -241,8 +247,9 @@ class ConsumerExchange:
         ack = from_json(decode_object(row.last_ack)) if row.last_ack else None
         frame = ack.content()["frame"] if ack else 0
         opening: JSONObject = {"accept": decode_object(row.accept)}
-        if row.last_ack:
-            opening["ack"] = decode_object(row.last_ack)
+        if ack is not None:
+            late = metered.not_shown(transaction.sqlite, self._exchange) or [ack]
+            opening["acks"] = [document.to_json() for document in late]
         ambient = self._ground.ambient
         resume = Resume(
             ack=ack.digest if ack else None,
@@ -290,6 +297,8 @@ class ConsumerExchange:
             if not row.accept:
                 row.accept = encode(signed.document.to_json())
                 row.digest = signed.document.digest
+            if self._conversation.attempt > 1:  # a Resume, and every Ack that was missing stood beside it
+                metered.all_held(transaction, self._exchange)
             row.dataset_version = body.version
             row.state = "STARTED"
             self._remember(row)
@@ -333,13 +342,7 @@ class ConsumerExchange:
 
     async def _take_denial(self, message: Signed, denial: Denial) -> None:
         def record(transaction: Transaction) -> None:
-            self._ground.recorder.record(
-                transaction,
-                "denial",
-                self._conversation.scope,
-                heard=message.document,
-                members={"code": denial.code},
-            )
+            self._conversation.record_heard(transaction, "denial", message.document, {"code": denial.code})
             row = transaction.session.get_one(ExchangeRow, self._exchange)
             row.state, row.code = "TERMINATED", denial.code
             self._remember(row)
@@ -366,6 +369,7 @@ class ConsumerExchange:
 
     async def _take_window(self, message: Signed, commit: Commit) -> None:
         key = self._window_key(message, commit)
+        coming = self._coming = (commit, message.document.digest, self._conversation.heard_time)
         self._delivery.begin(commit.window)
         size = 0
         for number, expected in enumerate(commit.digests, start=1):
@@ -389,7 +393,7 @@ class ConsumerExchange:
         before, part = self._acking, self._delivery.finish()
         if before is not None and before.done():
             before.result()
-        self._acking = asyncio.create_task(self._acknowledge(before, part, message, commit))
+        self._acking = asyncio.create_task(self._acknowledge(before, part, message, coming))
         self._unsigned.add(self._acking)
         self._acking.add_done_callback(self._unsigned.discard)
 
@@ -411,17 +415,15 @@ class ConsumerExchange:
         return self._digest
 
     async def _acknowledge(
-        self, before: asyncio.Task[None] | None, part: BinaryIO, message: Signed, commit: Commit
+        self, before: asyncio.Task[None] | None, part: BinaryIO, message: Signed, coming: _Coming
     ) -> None:
         """Step 5: sync, then record and sign, then tell the provider; one window after another."""
+        commit = coming[0]
         await asyncio.to_thread(sync, part)
         if before is not None:
             await before
-        frames = len(commit.digests)
         ack, rows, size = await self._ground.writer.write(
-            lambda transaction: self._record_ack(
-                transaction, message.document, commit, frames, commit.digest, commit.rows, commit.bytes
-            )
+            lambda transaction: self._record_ack(transaction, message.document, coming)
         )
         self._labels.settle(commit.window)
         self._progress(rows, size, self._size)
@@ -431,36 +433,53 @@ class ConsumerExchange:
         self,
         transaction: Transaction,
         heard: SignedDocument,
-        commit: Commit,
-        frames: int,
-        digest: str,
-        rows: int,
-        size: int,
+        coming: _Coming,
     ) -> tuple[Signed, int, int]:
+        commit = coming[0]
+        frames = len(commit.digests)
         people = self._labels.sign(transaction, self._place, labels.WINDOW, commit.window)
         signed = self._conversation.say(
             transaction,
-            Ack(window=commit.window, frame=frames, digest=digest),
+            Ack(window=commit.window, frame=frames, digest=commit.digest),
             answering=heard,
-            members={
-                **commit_members(commit),
-                **people,
-                "frame": frames,
-                "digest": digest,
-                "rows": rows,
-                "bytes": size,
-            },
+            members={**commit_members(commit), **people, "frame": frames},
         )
+        self._meter(transaction, signed, coming)
         row = transaction.session.get_one(ExchangeRow, self._exchange)
         row.window = commit.window
         row.position = commit.position
         row.frames += frames
-        row.rows += rows
-        row.size += size
-        row.digest = digest
+        row.rows += commit.rows
+        row.size += commit.bytes
+        row.digest = commit.digest
         row.last_ack = encode(signed.document.to_json())
         self._remember(row)
         return signed, row.rows, row.size
+
+    def _meter(
+        self,
+        transaction: Transaction,
+        ack: Signed,
+        coming: _Coming,
+        cut: tuple[Cut, MessageHash] | None = None,
+    ) -> None:
+        """Keep what the window counts for, and its Ack until the provider shows that it has it."""
+        commit, hash_, time = coming
+        metered.signed(
+            transaction,
+            place=self._place,
+            agreement=self._terms.agreement,
+            peer=self._terms.provider,
+            commit=commit,
+            message=hash_,
+            time=time,
+            mode="transfer",
+            ack=ack.document,
+            now=self._ground.ambient.now(),
+            cut=cut,
+        )
+        self._conversation.shown.signed(ack.document.digest, commit.window)
+        self._conversation.shown.store(transaction, *self._place)
 
     async def _reject(self, message: Signed, commit: Commit, frame: int, code: str) -> None:
         """In place of an Ack: signed, recorded, sent; then the attempt is over."""
@@ -542,6 +561,9 @@ class ConsumerExchange:
             labels.store(transaction, self._place, labels.ALL, everything)
             row = transaction.session.get_one(ExchangeRow, self._exchange)
             if cut.window > row.window:  # otherwise all of it was acknowledged before
+                if cut.frame and self._coming is not None:
+                    cut_at = (cut, message.document.digest)
+                    self._meter(transaction, signed, self._coming, cut_at)
                 row.window, row.position, row.digest = cut.window, cut.position, cut.digest
                 row.rows += cut.rows
                 row.size += cut.bytes
@@ -570,6 +592,7 @@ class ConsumerExchange:
                 members={**receipt.members(), **people_member(everything)},
             )
             labels.store(transaction, self._place, labels.ALL, everything)
+            metered.all_held(transaction, self._exchange)
             stored = transaction.session.get_one(ExchangeRow, self._exchange)
             stored.state = "COMPLETED"
             self._remember(stored)
@@ -588,7 +611,7 @@ class ConsumerExchange:
             await seal(self._ground, self._channel, self._conversation, theirs)
 
     @property
-    def _place(self) -> tuple[str, int]:
+    def _place(self) -> tuple[ExchangeId, int]:
         return self._exchange, self._conversation.attempt
 
     async def _wait_for_acks(self) -> None:
@@ -606,10 +629,12 @@ class ConsumerExchange:
                 row.state, row.code = "TERMINATED", error.code
             elif row.state == "STARTED":
                 row.state = "SUSPENDED"
-            if row.last_ack:
-                # What was signed may not have arrived; the outbox gets through to whoever may still call.
+            self._conversation.shown.store(transaction, *self._place)
+            # What was signed may not have arrived; the outbox gets through to whoever may still call.
+            now = self._ground.ambient.now()
+            if not metered.resend(transaction, now, exchange=self._exchange) and row.last_ack:
                 last = from_json(decode_object(row.last_ack))
-                outbox.put(transaction, self._terms.provider, last, {}, self._ground.ambient.now())
+                outbox.put(transaction, self._terms.provider, last, {}, now)
 
         with suppress(BylagError):
             # The store itself may be what failed; the error that brought us here is the one to raise.

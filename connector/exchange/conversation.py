@@ -2,8 +2,9 @@
 
 Rules that hold here (LEDGER.md section 3, "Order"):
 
-* Every message names the speaker's own message before (``prev``) and the last one heard
-  (``seen``); what is heard must continue what was heard, and may only claim to have seen what was said.
+* Every message names the speaker's own message before (``prev``) and the last one heard that is
+  recorded (``seen``: so whoever is named there knows that their message is durable); what is heard
+  must continue what was heard, and may only claim to have seen what was said.
 * A message is verified before it is read: size, the header's form, then a key that counts for the
   peer now, then the signature, then the content.
 * A message is signed inside the writer's transaction, with the number that its record gets there.
@@ -20,11 +21,12 @@ from connector.contract.messages import LogHead
 from connector.exchange.channel import Signed
 from connector.exchange.ground import Ground
 from connector.exchange.messages import Body, Commit, Envelope, content, read
+from connector.exchange.metered import Shown
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject
 from ledger.document import SignedDocument, header_of, sign, verify
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import AgreementId, ExchangeId, MessageHash, Origin, ParticipantId
+from ledger.names import AgreementId, ExchangeId, MessageHash, Milliseconds, Origin, ParticipantId
 
 MAX_MESSAGE_BYTES: Final = 1 << 19
 _REMEMBERED: Final = 256
@@ -61,6 +63,16 @@ class Conversation:
         self.attempt = attempt
         self.sent = sent
         self.heard = heard
+        """The last message heard: the next one must name it as ``prev``."""
+        self.seen = heard
+        """The last one heard whose record is made: what this side says that it has. A message that was
+        heard and is not recorded yet would be lost in a crash."""
+        self.shown = Shown()
+        """How far the other side has shown that it has this side's Acks."""
+        self.said_time = Milliseconds(0)
+        """When the last message said was signed."""
+        self.heard_time = Milliseconds(0)
+        """When the last message heard claims to have been signed."""
         self.promised = 0
         """The number that the last message heard promised for its record."""
         self.their_list = (0, "")
@@ -72,7 +84,8 @@ class Conversation:
         """Go on in a new attempt, from what was said and heard in the ones before."""
         self.scope = self.scope.within(self.exchange, attempt)
         self.attempt = attempt
-        self.sent, self.heard = sent, heard
+        self.sent, self.heard, self.seen = sent, heard, heard
+        self.shown = Shown()
         self._first_of_attempt = attempt > 1
         self._said.extend([sent] if sent else [])
 
@@ -106,6 +119,8 @@ class Conversation:
         ``side`` goes to the record's side row with it, ``people`` to side rows of their own.
         """
         recorder = self.ground.recorder
+        if answering is not None:
+            self.seen = answering.digest
         envelope = self._envelope(recorder.next_record(transaction, self.scope))
         document = sign(content(envelope, body), self.ground.signing_key())
         recorder.record(
@@ -118,9 +133,20 @@ class Conversation:
             members=members,
             people=people,
         )
-        self.sent = document.digest
+        self.sent, self.said_time = document.digest, envelope.time
         self._said.append(document.digest)
         return Signed(document, opening or {})
+
+    def record_heard(
+        self, transaction: Transaction, leaf: str, document: SignedDocument, members: JSONObject | None = None
+    ) -> None:
+        """Record a message of the other side that no message of this one answers in the same record."""
+        self.ground.recorder.record(transaction, leaf, self.scope, heard=document, members=members)
+        self.seen = document.digest
+
+    def opened_by(self, document: SignedDocument) -> None:
+        """The other side began this attempt with ``document``, which is recorded with the answer."""
+        self.heard = self.seen = document.digest
 
     def hear(self, message: Signed) -> Body:
         """Verify and read a message of the other side. Raises a :class:`~ledger.errors.BylagError`."""
@@ -135,7 +161,8 @@ class Conversation:
         self._first_of_attempt = False
         self.promised = envelope.aseq
         self.their_list = (envelope.list_number, envelope.list_hash)
-        self.heard = document.digest
+        self.heard, self.heard_time = document.digest, envelope.time
+        self.shown.seen(envelope.seen)
         return body
 
     def _verified(self, document: SignedDocument) -> tuple[Envelope, Body]:
@@ -166,7 +193,7 @@ class Conversation:
             attempt=self.attempt,
             agreement=self.agreement,
             prev=self.sent,
-            seen=self.heard,
+            seen=self.seen,
             aseq=aseq,
             list_number=standing.list_number,
             list_hash=standing.list_hash,

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.exchange import budget, labels
+from connector.exchange import budget, labels, metered
 from connector.exchange.conversation import Conversation
 from connector.exchange.messages import Accept, Ack, Cut, Envelope, Reject
 from connector.exchange.windows import Window
@@ -70,7 +70,7 @@ def take_accept(
     transaction: Transaction, conversation: Conversation, row: ExchangeRow, document: SignedDocument
 ) -> None:
     """Record an Accept. In attempt 1 its hash is D_0."""
-    conversation.ground.recorder.record(transaction, "accept", conversation.scope, heard=document)
+    conversation.record_heard(transaction, "accept", document)
     if not row.accept:
         row.accept = encode(document.to_json())
         row.digest = document.digest
@@ -85,7 +85,14 @@ def take_ack(
     ack: Ack,
     attempt: int,
 ) -> None:
-    """Record an Ack, move the exchange on, and free its windows. Raises :class:`WrongAck`."""
+    """Record an Ack, move the exchange on, and free its windows; the same one again changes nothing.
+
+    Raises :class:`WrongAck`.
+    """
+    place = (row.id, attempt)
+    if metered.was_taken(transaction, place, ack, document):
+        conversation.seen = document.digest
+        return
     if attempt != row.attempt:
         raise WrongAck("a later attempt began without these frames", field="attempt")
     passed = _passed(transaction, row, ack)
@@ -94,12 +101,11 @@ def take_ack(
     reached = passed[-1] if passed else FramePlace(row.digest, 0, 0, row.position)
     if reached.digest != ack.digest:
         raise WrongAck("this frame has another digest", field="digest")
-    conversation.ground.recorder.record(
+    conversation.record_heard(
         transaction,
         "ack",
-        conversation.scope,
-        heard=document,
-        members={
+        document,
+        {
             "window": ack.window,
             "frame": ack.frame,
             "digest": ack.digest,
@@ -117,6 +123,7 @@ def take_ack(
     row.last_ack = encode(document.to_json())
     row.seen = document.digest
     row.changed = conversation.ground.ambient.now()
+    metered.taken(transaction, place, ack, document, conversation.ground.ambient.now())
     transaction.session.flush()
     budget.settle(transaction, AgreementId(row.agreement), ExchangeId(row.id), row.position)
 
@@ -148,12 +155,11 @@ def take_reject(
         raise WrongAck("no such window was committed to", field="window")
     if window.state not in ("open", "disputed"):
         return
-    conversation.ground.recorder.record(
+    conversation.record_heard(
         transaction,
         "reject",
-        conversation.scope,
-        heard=document,
-        members={"window": reject.window, "frame": reject.frame, "code": reject.code},
+        document,
+        {"window": reject.window, "frame": reject.frame, "code": reject.code},
     )
     window.state = "rejected"
 

@@ -184,13 +184,7 @@ class FeedingSubscription(ProviderExchange):
             raise OutOfTurn("the consumer said End before", field="type")
 
         def record(transaction: Transaction) -> None:
-            self._ground.recorder.record(
-                transaction,
-                "end",
-                self._conversation.scope,
-                heard=message.document,
-                members=end.members(),
-            )
+            self._conversation.record_heard(transaction, "end", message.document, end.members())
 
         await self._ground.writer.write(record)
         self._end_heard = end

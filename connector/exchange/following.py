@@ -19,6 +19,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
+from connector.exchange import metered
 from connector.exchange.channel import Channel, Frame, Signed
 from connector.exchange.consumer import DEADLINE_MS, ConsumerExchange, Progress
 from connector.exchange.conversation import OutOfTurn
@@ -182,13 +183,8 @@ class FollowingSubscription(ConsumerExchange):
             raise OutOfTurn("End is answered by a Receipt of the same totals", field="type")
 
         def record(transaction: Transaction) -> None:
-            self._ground.recorder.record(
-                transaction,
-                "receipt",
-                self._conversation.scope,
-                heard=message.document,
-                members=receipt.members(),
-            )
+            self._conversation.record_heard(transaction, "receipt", message.document, receipt.members())
+            metered.all_held(transaction, self._exchange)
             row = transaction.session.get_one(ExchangeRow, self._exchange)
             row.state = "COMPLETED"
             self._remember(row)

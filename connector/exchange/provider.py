@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from connector.exchange import custody, labels
+from connector.exchange import custody, labels, metered
 from connector.exchange.admission import (
     Admitted,
     record_decision,
@@ -41,7 +41,7 @@ from connector.store.tables import ExchangeRow, WindowRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject
 from ledger.errors import BylagError, ErrorKind, alone
-from ledger.names import LeafHash
+from ledger.names import ExchangeId, LeafHash
 
 ROOM_SECONDS: Final = 0.5
 """How often a window that waits for room in the agreement's budget looks for it by itself."""
@@ -222,11 +222,21 @@ class ProviderExchange:
                 committed=self._ground.ambient.now(),
             )
         )
+        metered.committed(
+            transaction,
+            place=self._place,
+            agreement=self._terms.agreement,
+            peer=self._terms.consumer,
+            commit=commit,
+            message=signed.document.digest,
+            time=self._conversation.said_time,
+            mode=self._row.mode,
+        )
         self._remember_sent(transaction)
         return signed
 
     @property
-    def _place(self) -> tuple[str, int]:
+    def _place(self) -> tuple[ExchangeId, int]:
         return self._conversation.exchange, self._conversation.attempt
 
     def _side_rows(self, window: Window) -> dict[str, JSONObject]:
@@ -284,7 +294,9 @@ class ProviderExchange:
             )
             labels.store(transaction, self._place, labels.CUT, part)
             custody.shorten(transaction, self._place, cut)
-            return self._record_cut(transaction, cut, everything)
+            signed = self._record_cut(transaction, cut, everything)
+            metered.cut_short(transaction, self._place, cut, signed.document.digest)
+            return signed
 
         self._was_cut = True
         await self._channel.send(await self._ground.writer.write(record))
@@ -406,12 +418,11 @@ class ProviderExchange:
         """The Ack of a Cut behind a whole window: it says again where custody stands, and moves nothing."""
 
         def record(transaction: Transaction) -> None:
-            self._ground.recorder.record(
+            self._conversation.record_heard(
                 transaction,
                 "ack",
-                self._conversation.scope,
-                heard=message.document,
-                members={
+                message.document,
+                {
                     "window": ack.window,
                     "frame": ack.frame,
                     "digest": ack.digest,
@@ -455,13 +466,7 @@ class ProviderExchange:
 
         def record_receipt(transaction: Transaction) -> None:
             require_latest(transaction, self._conversation)
-            self._ground.recorder.record(
-                transaction,
-                "receipt",
-                self._conversation.scope,
-                heard=message.document,
-                members=body.members(),
-            )
+            self._conversation.record_heard(transaction, "receipt", message.document, body.members())
             row = transaction.session.get_one(ExchangeRow, self._row.id)
             row.state, row.seen = "COMPLETED", message.document.digest
             self._row = custody.detached(transaction, row)
@@ -508,7 +513,7 @@ class ProviderExchange:
 
     def _remember_sent(self, transaction: Transaction) -> None:
         row = transaction.session.get_one(ExchangeRow, self._row.id)
-        row.sent, row.seen = self._conversation.sent, self._conversation.heard
+        row.sent, row.seen = self._conversation.sent, self._conversation.seen
 
     async def _next_signed(self) -> Signed:
         while True:

@@ -248,12 +248,8 @@ class _Sealing:
             raise OutOfTurn("the Seal's proof does not hold", field="proof") from error
         head: JSONObject = {"origin": checkpoint.origin, "size": body.size, "root": body.root}
         await self._ground.writer.write(
-            lambda transaction: self._ground.recorder.record(
-                transaction,
-                "seal",
-                self._conversation.scope,
-                heard=message.document,
-                members={"peer_head": head},
+            lambda transaction: self._conversation.record_heard(
+                transaction, "seal", message.document, {"peer_head": head}
             )
         )
 

@@ -116,6 +116,8 @@ class Post:
         self._closing = asyncio.Event()
         self._taken: list[Callable[[ParticipantId], None]] = []
         self._on_list: list[Callable[[Transaction, ParticipantId, int], None]] = []
+        self._on_delivered: list[Callable[[Transaction, ParticipantId, int], None]] = []
+        self._on_refused: list[Callable[[Transaction, ParticipantId, str], None]] = []
 
     def take_with(self, kinds: set[str] | frozenset[str], taker: Taker) -> None:
         """Hand notices of these kinds to ``taker``."""
@@ -129,6 +131,14 @@ class Post:
     def on_list_named(self, listener: Callable[[Transaction, ParticipantId, int], None]) -> None:
         """Call ``listener`` with the list number that a peer's cursor names."""
         self._on_list.append(listener)
+
+    def on_delivered(self, listener: Callable[[Transaction, ParticipantId, int], None]) -> None:
+        """Call ``listener`` with the number of the last notice that a peer says it has."""
+        self._on_delivered.append(listener)
+
+    def on_refused(self, listener: Callable[[Transaction, ParticipantId, str], None]) -> None:
+        """Call ``listener`` with the hash of a message that a peer refused as a notice."""
+        self._on_refused.append(listener)
 
     def wake(self) -> None:
         """Something may have been put into an outbox: look."""
@@ -292,10 +302,12 @@ class Post:
         outbox.put(transaction, peer, refusal, opening, self._ambient.now())
 
     def _take_refusal(
-        self, _transaction: Transaction, peer: ParticipantId, document: SignedDocument, _opening: JSONObject
+        self, transaction: Transaction, peer: ParticipantId, document: SignedDocument, _opening: JSONObject
     ) -> None:
         content = verify(document, REFUSED, self._peer_key(peer, document))
         logger.warning("a peer refused a notice", extra={"reason": str(content.get("reason"))[:64]})
+        for listener in self._on_refused:
+            listener(transaction, peer, str(content.get("message")))
 
     def _cursor(self, peer: ParticipantId) -> wire.Cursor:
         with self._database.read() as session:
@@ -324,6 +336,8 @@ class Post:
 
         def record(transaction: Transaction) -> None:
             outbox.delivered(transaction, peer, cursor.number)
+            for listener in self._on_delivered:
+                listener(transaction, peer, cursor.number)
             for listener in self._on_list:
                 listener(transaction, peer, listed)
 

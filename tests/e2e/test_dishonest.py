@@ -129,8 +129,14 @@ async def test_withheld_acks_hold_back_every_exchange_of_the_agreement_until_the
         await require_quiet(third)
         tester.running.lines.keep(ParticipantId(provider.did))
         assert (await asyncio.wait_for(three, 30)).state == "COMPLETED"
-    (ack,) = [each for each in provider.leaves() if each["type"] == "ack" and each["exchange"] == first]
-    assert (ack["window"], ack["bytes"]) == (BUDGET, BUDGET * WINDOW)
+        acks = await asyncio.to_thread(
+            until,
+            lambda: [
+                leaf for leaf in provider.leaves() if leaf["type"] == "ack" and leaf["exchange"] == first
+            ],
+            lambda found: len(found) == BUDGET,
+        )
+    assert [(ack["window"], ack["bytes"]) for ack in acks] == [(1 + at, WINDOW) for at in range(BUDGET)]
 
 
 def without_acks(message: Message) -> Message | None:

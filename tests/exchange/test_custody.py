@@ -13,7 +13,7 @@ from connector.exchange.channel import Frame, Signed
 from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.custody import WrongAck
 from connector.exchange.late import LateSignatures
-from connector.exchange.messages import Ack, Commit
+from connector.exchange.messages import Ack
 from connector.store.tables import ExchangeRow
 from ledger.document import sign
 from tests.exchange.world import AGREEMENT, CONSUMER, World
@@ -80,7 +80,8 @@ async def test_a_window_acknowledged_in_two_steps_counts_once(
     world = World(tmp_path, windows=1)
     whole = ConsumerExchange._acknowledge
 
-    async def in_two_steps(self: Any, before: Any, part: Any, message: Signed, commit: Commit) -> None:
+    async def in_two_steps(self: Any, before: Any, part: Any, message: Signed, coming: Any) -> None:
+        commit = coming[0]
         if commit.window == number:
             half = Ack(commit.window, 2, commit.digests[1])
             members = {"window": half.window, "frame": half.frame, "digest": half.digest}
@@ -88,7 +89,7 @@ async def test_a_window_acknowledged_in_two_steps_counts_once(
                 lambda transaction: self._conversation.say(transaction, half, members=members)
             )
             await self._channel.send(said)
-        await whole(self, before, part, message, commit)
+        await whole(self, before, part, message, coming)
 
     monkeypatch.setattr(ConsumerExchange, "_acknowledge", in_two_steps)
     outcome = await deal(world)

@@ -17,6 +17,7 @@ from connector.store.tables.guests import GuestCredentialRow, GuestRow
 from connector.store.tables.membership import ListConflictRow, ListRow, PersonChainRow
 from connector.store.tables.outbox import NoticeRow, PeerRow
 from connector.store.tables.people import PersonIndexRow, PersonRow
+from connector.store.tables.settlement import MeteredWindowRow, SettlementRow
 
 __all__ = [
     "AgreementRow",
@@ -29,6 +30,7 @@ __all__ = [
     "LabelTreeRow",
     "ListConflictRow",
     "ListRow",
+    "MeteredWindowRow",
     "NegotiationRow",
     "NonceRow",
     "NoticeRow",
@@ -37,6 +39,7 @@ __all__ = [
     "PersonChainRow",
     "PersonIndexRow",
     "PersonRow",
+    "SettlementRow",
     "VersionRow",
     "WindowRow",
 ]
