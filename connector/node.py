@@ -28,6 +28,7 @@ from connector.contract.messages import KINDS as CONTRACT_KINDS
 from connector.contract.messages import LogHead
 from connector.contract.offer import Applicant, Offer, decode_offer
 from connector.contract.party import Party, PartyLog, ProtectionRole
+from connector.contract.settlements import Settlements
 from connector.contract.terms import Proposal
 from connector.exchange import metered, nonces
 from connector.exchange.agreed import StoredAgreements
@@ -476,6 +477,21 @@ class Node:
         )
 
     @cached_property
+    def settlements(self) -> Settlements:
+        """Statements of what was delivered, and what it costs."""
+        return Settlements(
+            me=self.me,
+            space=self.space,
+            key=lambda: self.ring.sign,
+            ambient=self.ambient,
+            recorder=self.recorder,
+            keys=ListedKeys(lambda: self.directory),
+            surroundings=self,
+            resend=lambda transaction, now, agreement: metered.resend(transaction, now, agreement=agreement),
+            by_rule=self.config.countersign_settlements,
+        )
+
+    @cached_property
     def post(self) -> Post:
         """The outboxes."""
         post = Post(
@@ -488,6 +504,7 @@ class Node:
             directory=lambda: self.directory,
         )
         post.take_with(CONTRACT_KINDS, self.desk.take)
+        post.take_with(self.settlements.kinds, self.settlements.take)
         late = LateSignatures(self.ground)
         post.take_with(late.kinds, late.take)
         post.take_with({HANDED_ON}, self.lists.take_handed_on)

@@ -116,6 +116,7 @@ OPTIONAL: Final[Mapping[str, str]] = {
     "offering": _IDENTIFIER,  # the offer in the catalogue
     "purpose": _IRI,
     "legal_basis": _IRI,
+    "since": _INTEGER,  # when a period that is settled begins, in milliseconds
     "until": _INTEGER,  # when what this leaf grants or announces ends, in milliseconds
     # What was decided, and on what
     "policy": _HEX32,

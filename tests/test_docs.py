@@ -28,6 +28,7 @@ from click.testing import CliRunner
 from connector.cli.root import bylag
 from connector.contract import messages as contract
 from connector.contract.liability import STEPS, VOCABULARY, Role
+from connector.contract.open_items import REASONS
 from connector.exchange import messages as exchange
 from connector.peer.rules import RULES
 from connector.policy.wording import DEFAULT_LANGUAGE, SENTENCES
@@ -432,3 +433,9 @@ def defined(path: Path) -> frozenset[str]:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             found.add(node.name)
     return frozenset(found)
+
+
+def test_every_reason_for_which_a_settlement_is_refused_or_stands_open_is_explained() -> None:
+    page = REFERENCE / "settlement.md"
+    assert named(page, "## Why a statement is refused") == set(contract.SETTLEMENT_CODES)
+    assert named(page, "## What stands open") == set(REASONS)

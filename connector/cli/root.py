@@ -44,6 +44,9 @@ SECTIONS: Final = (
             _entry("offer", "negotiations", "Offer a dataset to somebody who did not ask."),
             _entry("negotiation", "negotiations", "List, show, approve, counter and terminate negotiations."),
             _entry("agreement", "agreements", "List, show and terminate agreements."),
+            _entry(
+                "settle", "settlements", "Settle what was delivered under an agreement, and what it costs."
+            ),
             _entry("fetch", "deliveries", "Fetch a dataset under an agreement into the inbox."),
             _entry("query", "questions", "Ask a table a few questions, without fetching it."),
             _entry("subscribe", "deliveries", "Follow a table's new rows into the inbox."),

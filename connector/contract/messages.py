@@ -58,6 +58,16 @@ TERMINATION_CODES: Final = (
 """Why a negotiation or an agreement is terminated; the sender's own words travel beside."""
 
 
+SETTLEMENT_CODES: Final = (
+    "DIFFERS",
+    "ALREADY_SETTLED",
+    "OTHER_IS_OPEN",
+    "PERIOD_NOT_OVER",
+    "REFUSED_BY_HAND",
+)
+"""Why a settlement statement is not signed."""
+
+
 class UnknownMessage(BylagError):
     """A signed message of a type that no negotiation has."""
 
@@ -308,6 +318,90 @@ class AgreementTermination:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SettlementSigned:
+    """Either side: signs the settlement statement of a period, which both compute and none sends."""
+
+    kind: ClassVar[str] = "settlement"
+    step: ClassVar[None] = None
+    agreement: AgreementId
+    contract: str
+    """The digest of the agreement's signed bytes."""
+    begin: Milliseconds
+    until: Milliseconds
+    """The period: from ``begin`` up to, not including, ``until``."""
+    statement: str
+    """The digest of the statement's bytes."""
+    signature: str
+    """The sender's detached JWS over them."""
+
+    def members(self) -> JSONObject:
+        return {
+            "agreement": self.agreement,
+            "contract": self.contract,
+            "from": self.begin,
+            "until": self.until,
+            "statement": self.statement,
+            "signature": self.signature,
+        }
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        return cls(*_settled(fields), fields.digest("statement"), _signature(fields))
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRefused:
+    """Either side: does not sign a statement; says which one it has instead, so that people can compare."""
+
+    kind: ClassVar[str] = "settlement-refusal"
+    step: ClassVar[None] = None
+    agreement: AgreementId
+    contract: str
+    begin: Milliseconds
+    until: Milliseconds
+    statement: str
+    """The digest of the statement that is refused."""
+    code: str
+    own: str
+    """The digest of the sender's own statement for the period, as it stands."""
+    lines: int
+    records: int
+    bytes: int
+    requests: int
+    amount: int
+
+    def members(self) -> JSONObject:
+        return {
+            "agreement": self.agreement,
+            "contract": self.contract,
+            "from": self.begin,
+            "until": self.until,
+            "statement": self.statement,
+            "code": self.code,
+            "own": self.own,
+            "lines": self.lines,
+            "records": self.records,
+            "bytes": self.bytes,
+            "requests": self.requests,
+            "amount": self.amount,
+        }
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        return cls(
+            *_settled(fields),
+            fields.digest("statement"),
+            fields.choice("code", SETTLEMENT_CODES),
+            fields.digest("own"),
+            lines=fields.integer("lines"),
+            records=fields.integer("records"),
+            bytes=fields.integer("bytes"),
+            requests=fields.integer("requests"),
+            amount=fields.integer("amount"),
+        )
+
+
 Body: TypeAlias = (
     ContractRequest
     | ContractOffer
@@ -317,6 +411,8 @@ Body: TypeAlias = (
     | Finalized
     | ContractTermination
     | AgreementTermination
+    | SettlementSigned
+    | SettlementRefused
 )
 
 EVENTS: Final[dict[str, type[Accepted | Finalized]]] = {"ACCEPTED": Accepted, "FINALIZED": Finalized}
@@ -329,6 +425,8 @@ BODIES: Final[dict[str, type[Body]]] = {
         ContractVerification,
         ContractTermination,
         AgreementTermination,
+        SettlementSigned,
+        SettlementRefused,
     )
 }
 KINDS: Final = frozenset({*BODIES, Accepted.kind})
@@ -382,6 +480,15 @@ def _body_type(fields: Fields, kind: str) -> type[Body]:
     if kind == Accepted.kind:
         return EVENTS[fields.choice("event", EVENTS)]
     return BODIES[kind]
+
+
+def _settled(fields: Fields) -> tuple[AgreementId, str, Milliseconds, Milliseconds]:
+    """Which period of which agreement a message settles, or does not."""
+    agreement, contract = AgreementId(forms.identifier(fields, "agreement")), fields.digest("contract")
+    begin, until = fields.integer("from"), fields.integer("until")
+    if until <= begin:
+        raise fields.wrong("until", "must lie after the beginning")
+    return agreement, contract, Milliseconds(begin), Milliseconds(until)
 
 
 def _signature(fields: Fields) -> str:

@@ -45,11 +45,9 @@ from connector.contract.liability import Role
 from connector.contract.messages import (
     MAX_BYTES,
     Accepted,
-    AgreementTermination,
     ContractAgreement,
     ContractOffer,
     ContractRequest,
-    ContractTermination,
     ContractVerification,
     Envelope,
     Finalized,
@@ -266,7 +264,7 @@ def _take(negotiation: Negotiation, role: Role, message: Message) -> Negotiation
         case Finalized() as finalized:
             _check_finalized(negotiation, finalized)
             return negotiation
-        case ContractTermination() | AgreementTermination():
+        case _:
             return negotiation
 
 

@@ -9,14 +9,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from connector.contract.messages import AgreementTermination, ContractTermination, Message, Step, compose
+from connector.contract.messages import (
+    AgreementTermination,
+    ContractTermination,
+    Message,
+    SettlementRefused,
+    SettlementSigned,
+    Step,
+    compose,
+)
 from connector.contract.opening import commit_beside
+from connector.contract.settlement import TYPE, Line, Span, digest_of, statement
 from connector.contract.states import next_envelope
 from ledger.ambient import HeldAmbient
 from ledger.canonical import encode
-from ledger.names import AgreementId
-from tests.contract.world import KEYS, NOW, C, P, World, offer
+from ledger.document import sign_payload
+from ledger.names import AgreementId, ExchangeId, MessageHash, Milliseconds
+from tests.contract.world import DAY, KEYS, NOW, C, P, World, offer
 
+
+def _hash(number: int) -> MessageHash:
+    return MessageHash(f"{number:064x}")
+
+
+LINES = (
+    Line(Milliseconds(NOW + 5), ExchangeId("e2"), 1, 1, _hash(1), None, _hash(2), 1000, 8000, 1),
+    Line(Milliseconds(NOW - 5), ExchangeId("e1"), 2, 3, _hash(3), _hash(4), _hash(5), 1, 70, 0),
+)
 FOLDER = Path(__file__).parent / "golden"
 
 
@@ -40,7 +59,21 @@ def documents() -> dict[str, bytes]:
     ending = AgreementTermination(AgreementId("agreement-1"), world.agreed.digest, "LEGAL_OBLIGATION", NOW)
     messages["agreement-termination"] = compose(envelope, ending, KEYS[C])
     messages["contract-termination"] = compose(envelope, ContractTermination("NO_LONGER_NEEDED"), KEYS[C])
-    files = {"published-offer.json": encode(offer().content()), "agreement.json": world.agreed.payload}
+    made = statement(world.agreed, Span(NOW, Milliseconds(NOW + DAY)), LINES)
+    payload = made.encoded()
+    place = (world.agreed.id, world.agreed.digest, made.span.begin, made.span.until)
+    signed = SettlementSigned(*place, digest_of(payload), sign_payload(payload, TYPE, KEYS[C]))
+    messages["settlement"] = compose(envelope, signed, KEYS[C])
+    refused = SettlementRefused(
+        *place, digest_of(payload), "DIFFERS", "5e" * 32,
+        lines=1, records=1000, bytes=8000, requests=1, amount=25,
+    )  # fmt: skip
+    messages["settlement-refusal"] = compose(envelope, refused, KEYS[C])
+    files = {
+        "published-offer.json": encode(offer().content()),
+        "agreement.json": world.agreed.payload,
+        "settlement-statement.json": payload,
+    }
     for name, message in messages.items():
         files[f"{name}.json"] = message.document.payload
         files[f"{name}.jws"] = message.document.jws.encode() + b"\n"

@@ -11,6 +11,7 @@ from connector.control.operations import (
     membership,
     query,
     rules,
+    settlement,
     status,
     subscription,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "membership",
     "query",
     "rules",
+    "settlement",
     "status",
     "subscription",
 ]
