@@ -512,6 +512,7 @@ class Node:
         post.on_list_named(self.lists.hand_on)
         post.on_delivered(metered.delivered)
         post.on_refused(metered.refused)
+        post.on_refused(self.settlements.not_taken)
         return post
 
     def delivery_cipher(self, exchange: ExchangeId) -> Cipher:

@@ -12,6 +12,8 @@ Rules that hold here:
   have arrived: its statement would lack what the provider's may have.
 * While a signature of this side waits for an answer, it signs no other statement of the agreement:
   two that overlap could both be countersigned.
+* A rule countersigns statements of four weeks and more. Cut into days, the same deliveries would cost
+  more: every statement rounds up to whole blocks, and a flat price is due for each.
 * Settling is open to ended agreements and to removed members, until all is settled.
 """
 
@@ -72,8 +74,13 @@ from ledger.names import (
     ParticipantId,
 )
 
+NOT_TAKEN: Final = "NOT_TAKEN"
+"""The other side refused the message itself, as malformed or unknown to it; its notice says why."""
 GRACE_MS: Final = 10 * 60_000
 """How long after a period's end it may first be signed: twice what two clocks may differ."""
+
+LEAST_BY_RULE_MS: Final = 28 * 24 * 3_600_000
+"""The shortest period that a rule countersigns: each statement begins its blocks, or a flat price, anew."""
 
 Resend = Callable[[Transaction, Milliseconds, AgreementId], int]
 """Puts a consumer's Acks under an agreement that nobody has shown to hold into the outbox."""
@@ -188,13 +195,11 @@ def _settled_over(transaction: Transaction, agreement: AgreementId, span: Span) 
     return transaction.session.exec(query).first() is not None
 
 
-def _open(transaction: Transaction, agreement: AgreementId, *, but: Span | None = None) -> bool:
-    """Whether a signature of this side waits for an answer, other than one for the period ``but``."""
+def _open(transaction: Transaction, agreement: AgreementId) -> Span | None:
+    """The period of the statement that this side signed and that has no answer yet."""
     query = select(SettlementRow).where(SettlementRow.agreement == agreement, SettlementRow.state == "signed")
-    waiting = [
-        Span(Milliseconds(row.begin), Milliseconds(row.until)) for row in transaction.session.exec(query)
-    ]
-    return any(span != but for span in waiting)
+    row = transaction.session.exec(query).first()
+    return None if row is None else Span(Milliseconds(row.begin), Milliseconds(row.until))
 
 
 class Settlements:
@@ -240,7 +245,7 @@ class Settlements:
             raise PeriodNotOver("the period is not over, or was over only just now", field="until")
         if _settled_over(transaction, agreement, span):
             raise AlreadySettled("both have signed a statement that covers part of the period", field="from")
-        if _open(transaction, agreement):
+        if _open(transaction, agreement) is not None:
             raise OtherIsOpen("a statement that this side signed has no answer yet", field="agreement")
         if waiting := not_shown(transaction.sqlite, agreement, span):
             raise AcksUnderWay(f"{waiting} Acks of the period are not shown to have arrived", field="until")
@@ -338,7 +343,11 @@ class Settlements:
         self._verify_statement(matter, payload, body)
         row = self._keep(transaction, matter, made, payload, "received")
         row.theirs = body.signature
-        by_rule = self.by_rule and not not_shown(transaction.sqlite, matter.agreement.id, span)
+        by_rule = (
+            self.by_rule
+            and span.until - span.begin >= LEAST_BY_RULE_MS
+            and not not_shown(transaction.sqlite, matter.agreement.id, span)
+        )
         self._record(
             transaction, matter, span, row, "RECEIVED", heard=message.document, opening=opening, whole=True
         )
@@ -351,8 +360,9 @@ class Settlements:
         """Why the other side's statement is not even kept; None where it equals this side's."""
         if _settled_over(transaction, matter.agreement.id, span):
             return "ALREADY_SETTLED"
-        if _open(transaction, matter.agreement.id, but=span):
-            return "OTHER_IS_OPEN"
+        waiting = _open(transaction, matter.agreement.id)
+        if waiting is not None:  # also where its signature would fit by now: this side has signed another
+            return "DIFFERS" if waiting == span else "OTHER_IS_OPEN"
         if span.until > self._ambient.now():
             return "PERIOD_NOT_OVER"
         return "DIFFERS" if body.statement != own else None
@@ -388,6 +398,14 @@ class Settlements:
         row.changed = self._ambient.now()
         self._record(transaction, matter, span, row, body.code, heard=message.document, opening=opening)
 
+    def not_taken(self, transaction: Transaction, peer: ParticipantId, message: str) -> None:
+        """The other side could not take what this side said: a signature waits for nothing then."""
+        row = transaction.session.exec(select(SettlementRow).where(SettlementRow.said == message)).first()
+        if row is None or row.state != "signed":
+            return
+        if self._matter(transaction, AgreementId(row.agreement)).peer == peer:
+            row.state, row.code, row.changed = "refused", NOT_TAKEN, self._ambient.now()
+
     # --- how it is kept -----------------------------------------------------------------------------
 
     def _matter(self, transaction: Transaction, agreement: AgreementId) -> _Matter:
@@ -412,8 +430,8 @@ class Settlements:
                 lines=0, amount=0, changed=0,
             )  # fmt: skip
             transaction.session.add(row)
-        elif state != "received" and row.digest != digest_of(payload):
-            row.theirs = None
+        elif row.digest != digest_of(payload):
+            row.mine = row.theirs = None
         row.state, row.digest, row.statement = state, digest_of(payload), payload
         row.lines, row.amount, row.currency = len(made.lines), made.amount, made.price.currency
         row.code, row.their_digest, row.their_totals = None, None, b""
@@ -531,6 +549,7 @@ class Settlements:
             opening={**(opening or {}), **words},
             whole=whole,
         )
+        row.said = message.document.digest
         outbox.put(transaction, matter.peer, message.document, words, now)
 
     def _record(

@@ -164,6 +164,7 @@ class SettlingWorld(World):
             self.refused.append(error)
             taker.do(lambda tx: outbox.take(tx, giver.did, notice.number))
             giver.do(lambda tx: metered.refused(tx, taker.did, notice.document.digest))
+            giver.do(lambda tx: giver.settlements.not_taken(tx, taker.did, notice.document.digest))
 
         def delivered(transaction: Transaction) -> None:
             outbox.delivered(transaction, taker.did, notice.number)

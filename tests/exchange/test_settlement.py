@@ -14,6 +14,7 @@ from connector.contract.messages import SettlementRefused, SettlementSigned, com
 from connector.contract.settlement import TYPE, Span, differences, digest_of, lines_in
 from connector.contract.settlements import (
     GRACE_MS,
+    LEAST_BY_RULE_MS,
     AcksUnderWay,
     AlreadySettled,
     NothingToAnswer,
@@ -21,6 +22,7 @@ from connector.contract.settlements import (
     PeriodNotOver,
     StatementChanged,
 )
+from connector.exchange import metered
 from connector.store import outbox
 from connector.store.tables import SettlementRow
 from ledger import side as side_rows
@@ -110,6 +112,54 @@ async def test_a_rule_countersigns_an_equal_statement_at_once(world: SettlingWor
     sign(world.seller, span)
     world.carry()
     assert states(world) == [["settled"], ["settled"]]
+
+
+async def test_a_rule_leaves_short_periods_to_a_person(world: SettlingWorld) -> None:
+    """Every statement begins its blocks anew: cut into days, the same deliveries would cost more."""
+    world.buyer.settlements.by_rule = True
+    span = world.until_now()
+    sign(world.seller, Span(Milliseconds(span.until - LEAST_BY_RULE_MS + 1), span.until))
+    world.carry()
+    assert states(world) == [["signed"], ["received"]]
+    sign(world.buyer, Span(Milliseconds(span.until - LEAST_BY_RULE_MS + 1), span.until))
+    world.carry()
+    assert states(world) == [["settled"], ["settled"]]
+
+
+async def test_a_message_that_could_not_be_taken_leaves_nothing_waiting(world: SettlingWorld) -> None:
+    span = world.until_now()
+    sign(world.seller, span)
+    world.buyer.settlements._space = "other.example"  # type: ignore[assignment]
+    world.carry()
+    assert [type(error) for error in world.refused] == [AgreementDiffers]
+    assert [(row.state, row.code) for row in world.seller.rows()] == [("refused", "NOT_TAKEN")]
+    assert world.buyer.rows() == []
+    sign(world.seller, span)
+
+
+async def test_who_signed_one_statement_signs_no_other_of_the_period(world: SettlingWorld) -> None:
+    """Their statement may equal this side's by now: this side has signed another, and waits."""
+    await play(world, Attempt(acks=3), None)
+    span = world.until_now()
+    sign(world.seller, span)  # lacks the Acks that are on their way
+    world.seller.settlements.by_rule = True
+    with world.consumer.database.read() as session:
+        acks = outbox.waiting(session, world.seller.did, 0, 100)
+    for notice in acks:
+        world.seller.do(lambda tx, each=notice: world.seller.take(tx, world.buyer.did, each))
+        world.buyer.do(lambda tx, each=notice: _delivered(tx, world, each.number))
+    sign(world.buyer, span)
+    world.carry()
+    (here,), (there,) = world.seller.rows(), world.buyer.rows()
+    assert (here.state, there.state) == ("refused", "refused")
+    sign(world.buyer, span)
+    world.carry()
+    assert states(world) == [["settled"], ["settled"]]
+
+
+def _delivered(transaction: Any, world: SettlingWorld, number: int) -> None:
+    outbox.delivered(transaction, world.seller.did, number)
+    metered.delivered(transaction, world.seller.did, number)
 
 
 async def test_the_consumer_can_sign_first(world: SettlingWorld) -> None:

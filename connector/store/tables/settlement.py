@@ -63,6 +63,8 @@ class SettlementRow(SQLModel, table=True):
     mine: str | None = None
     """This side's signature, a detached JWS."""
     theirs: str | None = None
+    said: str | None = None
+    """Hash of this side's last message about it."""
     their_digest: str | None = None
     """Of the statement that the other side has instead, where it said so."""
     their_totals: bytes = b""

@@ -289,6 +289,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(), nullable=True),
         sa.Column("mine", sa.String(), nullable=True),
         sa.Column("theirs", sa.String(), nullable=True),
+        sa.Column("said", sa.String(), nullable=True),
         sa.Column("their_digest", sa.String(), nullable=True),
         sa.Column("their_totals", sa.LargeBinary(), nullable=False),
         sa.Column("code", sa.String(), nullable=True),
