@@ -18,16 +18,24 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from connector.audit.scope import Counterpart, Scope
 from connector.contract.settlement import Line, Span
 from connector.exchange import metered
+from connector.exchange.answer import provide
+from connector.exchange.asking import AskingSession
 from connector.exchange.channel import Frame
+from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
+from connector.exchange.conversation import Conversation
+from connector.exchange.inbox import Delivery
+from connector.exchange.messages import Accept, End
 from connector.exchange.provider import Interrupted
 from connector.store.tables import ExchangeRow
-from ledger.names import Milliseconds
+from ledger.errors import BylagError
+from ledger.names import MessageHash, Milliseconds, ParticipantId
 from tests.exchange.settling import SettlingWorld, small_windows
 from tests.exchange.test_query import session
-from tests.exchange.world import AGREEMENT, CONSUMER, PROVIDER, pipe
-from tests.security.dealing import deal, kind_of
+from tests.exchange.world import AGREEMENT, CONSUMER, DATASET, PROVIDER, Party, Pipe, Rule, pipe
+from tests.security.dealing import KEY, deal, kind_of
 
 ALWAYS = Span(Milliseconds(0), Milliseconds(2**52))
 
@@ -146,22 +154,58 @@ async def test_an_ack_that_nobody_showed_to_have_stands_on_no_statement(world: S
     assert [line.ack for line in world.buyer.lines(ALWAYS)] == _acks(world)
 
 
-async def test_what_a_commit_says_to_have_seen_is_durable(world: SettlingWorld) -> None:
-    """``seen`` names what is recorded: an Ack that was heard and not recorded is lost in a crash."""
-    said: list[tuple[int, str | None]] = []
+def test_what_was_heard_counts_as_seen_once_it_is_recorded(world: SettlingWorld) -> None:
+    """A message that was heard and not recorded is lost in a crash: ``seen`` would have proved nothing."""
+    exchange = new_exchange(world.consumer.ground)
 
-    def listen(message: Any) -> Any:
-        if kind_of(message) == "commit":
-            content = message.document.content()
-            taken = [
-                leaf["counterpart"]["message"] for leaf in world.provider.leaves() if "counterpart" in leaf
-            ]
-            assert content["seen"] in taken
-            said.append((content["window"], content["seen"]))
-        return message
+    def conversation(party: Party, peer: str) -> Conversation:
+        return Conversation(
+            party.ground,
+            peer=ParticipantId(peer),
+            scope=Scope(counterpart=Counterpart(ParticipantId(peer)), agreement=AGREEMENT),
+            exchange=exchange,
+            agreement=AGREEMENT,
+            attempt=1,
+        )
 
-    await deal(world, provider_says=listen)
-    assert [window for window, _ in said] == [1, 2, 3, 4]
+    provider, consumer = conversation(world.provider, CONSUMER), conversation(world.consumer, PROVIDER)
+    said = world.buyer.do(lambda tx: consumer.say(tx, Accept(MessageHash("1" * 64))))
+    provider.hear(said)
+
+    def seen() -> object:
+        end = End(0, 0, 0, "2" * 64, None)
+        return world.seller.do(lambda tx: provider.say(tx, end)).document.content()["seen"]
+
+    assert seen() is None
+    world.seller.do(lambda tx: provider.record_heard(tx, "accept", said.document))
+    assert seen() == said.document.digest
+
+
+async def test_a_querys_acks_that_were_lost_come_through_the_outbox(world: SettlingWorld) -> None:
+    provider_end, consumer_end = pipe()
+    consumer_end.tamper = lambda message: None if kind_of(message) == "ack" else message
+    answering = asyncio.create_task(_answer(world, provider_end))
+    exchange = new_exchange(world.consumer.ground)
+    delivery = Delivery(world.folder / "inbox", exchange, KEY, world.consumer.ambient)
+    consumer = ConsumerExchange(world.consumer.ground, consumer_end, world.terms, delivery, exchange=exchange)
+    conversation, digest = await consumer.open_session(Wish(DATASET, Rule().purpose, mode="query"))
+    asking = AskingSession(world.consumer.ground, consumer_end, conversation, digest, 0)
+    await asyncio.gather(*(asking.ask({"number": number}) for number in range(100)))
+    await asking.finish()
+    await consumer_end.outgoing.put(None)
+    await answering
+    assert world.seller.lines(ALWAYS) == world.buyer.lines(ALWAYS) == []
+    assert world.resend() == 2
+    world.carry()
+    assert world.seller.lines(ALWAYS) == world.buyer.lines(ALWAYS)
+    assert [line.requests for line in world.seller.lines(ALWAYS)] == [64, 36]
+
+
+async def _answer(world: SettlingWorld, end: Pipe) -> None:
+    try:
+        await provide(world.provider.ground, end, await end.receive())
+    except BylagError:
+        return
 
 
 async def test_a_resume_brings_every_ack_that_may_be_missing(world: SettlingWorld) -> None:
