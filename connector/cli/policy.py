@@ -1,4 +1,4 @@
-"""``bylag policy``: the rules that decide, and the engines that they run in."""
+"""``bylag policy``: what a policy says, the rules that decide, and the engines that they run in."""
 
 from __future__ import annotations
 
@@ -9,14 +9,61 @@ from typing import Any
 import click
 
 from connector.cli import show
-from connector.cli.files import require_free, write_file
-from connector.cli.options import PATH, on_home
+from connector.cli.files import read_file, require_free, write_file
+from connector.cli.options import PATH, json_option, on_home
 from connector.cli.session import Session
+from ledger.canonical import JSONObject
+
+MAX_POLICY = 1 << 20
 
 
 @click.group()
 def policy() -> None:
-    """The rules that decide, and the engines that they run in."""
+    """Say what a policy means; look after the rules that decide, and the engines that they run in."""
+
+
+@policy.command()
+@click.argument("file", type=PATH)
+@json_option
+def check(file: Path, as_json: bool) -> None:
+    """Say in plain sentences what the ODRL policy in FILE means, or why it cannot be published.
+
+    A term that is not enforced is refused: it is named, with where it stands and what could be used
+    instead. For each thing that the policy compares it says where the fact comes from.
+
+    \b
+    Example:
+      bylag policy check policy.json
+    """
+    from connector.policy.coverage import facts_of  # noqa: PLC0415  # the policy room takes a moment
+    from connector.policy.parse import normalise_bytes  # noqa: PLC0415
+    from connector.policy.sentences import sentences  # noqa: PLC0415
+
+    normal = normalise_bytes(read_file(file, limit=MAX_POLICY))
+    said, facts = sentences(normal), facts_of(normal)
+    result: JSONObject = {
+        "digest": normal.digest,
+        "policy": normal.content,
+        "sentences": [sentence.to_json() for sentence in said],
+        "facts": [
+            {"operand": row.term, "from": row.fact.value if row.fact else None, "how": row.how}
+            for row in facts
+        ],
+    }
+    if as_json:
+        show.write_json(result)
+        return
+    for sentence in said:
+        for depth, text in sentence.lines():
+            show.write(f"{'  ' * depth}{show.clean(text)}")
+    if facts:
+        show.write("")
+        show.table(
+            ("what is compared", "who says so", "how it is known"),
+            [(row.term, row.fact.value if row.fact else "", row.how) for row in facts],
+            empty="",
+        )
+    show.note(f"Its digest, which agreements name: {normal.digest}")
 
 
 @policy.command("opa-config")

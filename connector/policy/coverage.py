@@ -18,7 +18,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from connector.policy.errors import PolicyRefused
-from connector.policy.normal import Constraint, Leaf, Rule, leaves_of
+from connector.policy.normal import Constraint, Leaf, NormalPolicy, Rule, leaves, leaves_of
 from connector.policy.vocabulary import (
     ABOUT_TERMS,
     ACTION_PARENTS,
@@ -203,6 +203,12 @@ def require(term: str, path: str) -> None:
         raise PolicyRefused(term, path, "Use a term of the coverage table (docs/odrl-coverage.md).")
     if row.where is Where.REFUSED:
         raise PolicyRefused(term, path, row.instead or "")
+
+
+def facts_of(policy: NormalPolicy) -> tuple[Row, ...]:
+    """The rows of everything that a policy compares: what each fact is, and who says so."""
+    named = {leaf.left for rule in policy.rules for leaf in leaves(rule)}
+    return tuple(TABLE[term] for term in sorted(named) if term in TABLE)
 
 
 def check_rule(rule: Rule, path: str) -> None:
