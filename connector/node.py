@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
-from sqlmodel import col, func, select
+from sqlmodel import func, select
 
 from connector.audit.notary import Notary
 from connector.audit.people import People
@@ -39,7 +39,7 @@ from connector.exchange.ruling import LeasedRulings
 from connector.exchange.shelf import StoredShelf
 from connector.exchange.standing import ListedKeys, ListStanding
 from connector.exchange.waiting import WaitingRequests
-from connector.identity import stored
+from connector.identity import stored, stored_lists
 from connector.identity.certificate import Issuer, key_to_pem, read_anchor, to_pem
 from connector.identity.credential import read_credential
 from connector.identity.directory import Directory
@@ -50,22 +50,18 @@ from connector.identity.guest import read_guest_answer
 from connector.identity.guestbook import GuestBook
 from connector.identity.keys import KeyRing
 from connector.identity.membership import (
-    Link,
-    MalformedList,
     read_first_keys,
     read_list,
-    read_signed_list,
-    stored_link,
 )
 from connector.identity.peer import UnknownPeer
 from connector.identity.public import Job, thumbprint
 from connector.identity.signed import MultiSigned
-from connector.identity.trust import NoList, TrustStore
+from connector.identity.trust import TrustStore
 from connector.peer.client import Client, Identity
 from connector.peer.collecting import COLLECT, REQUEST_WAITING, Collecting
 from connector.peer.lists import HANDED_ON, PeerLists
 from connector.peer.post import Post
-from connector.policy.bundle import LOCAL_SCOPE, RULEBOOK_SCOPE, sign_bundle
+from connector.policy.bundle import LOCAL_SCOPE, RULEBOOK_SCOPE, sign_bundle, sign_for_opa
 from connector.policy.chosen import chosen_engine
 from connector.policy.engine import Condition, Engine
 from connector.policy.errors import BundleRefused, EngineUnavailable
@@ -74,7 +70,7 @@ from connector.policy.lease import LeasedEngine
 from connector.policy.local import LocalRules
 from connector.policy.local_build import Built, build_local
 from connector.policy.opa_config import LOCAL_BUNDLE, RULEBOOK_BUNDLE
-from connector.policy.rulebook import WASM, Rulebook
+from connector.policy.rulebook import Rulebook
 from connector.source.folder import SnapshotFolder
 from connector.store.config import Config, read_config
 from connector.store.config_engine import EMBEDDED
@@ -86,7 +82,7 @@ from connector.store.tables import ListConflictRow, ListRow, OfferRow
 from connector.store.writer import Transaction, Writer
 from ledger import log
 from ledger.ambient import Ambient, SystemAmbient
-from ledger.canonical import decode, encode
+from ledger.canonical import decode
 from ledger.cosignature import Cosigner
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import (
@@ -178,30 +174,18 @@ class Node:
             raise NotJoined("no membership list is held yet")
         first = read_first_keys(self.home.registrar.read_bytes())
         with self.database.read() as session:
-            rows = session.exec(select(ListRow).order_by(col(ListRow.number))).all()
-            contested = session.exec(select(ListConflictRow)).first()
-        if not rows:
-            raise NotJoined("no membership list is held yet")
-        proof = None
-        if contested is not None:
-            proof = EquivocationProof(
-                contested.number, read_signed_list(contested.first), read_signed_list(contested.second)
-            )
-        # Each was verified when it was stored: a long chain verified anew would hold up every start.
-        links = [_stored_link(row) for row in rows]
-        return TrustStore.resume(
-            first, links, read_signed_list(rows[-1].document), self._archived_list, proof
-        )
+            links, proof = stored_lists.chain(session), stored_lists.proof(session)
+            if not links:
+                raise NotJoined("no membership list is held yet")
+            newest = stored_lists.one(session, links[-1].number)
+        return TrustStore.resume(first, links, newest, self._archived_list, proof)
 
     def _archived_list(self, number: int) -> MultiSigned:
         """A list that was taken in, stored or about to be. Raises ``NoList``."""
         if number in self._fresh_lists:
             return self._fresh_lists[number]
         with self.database.read() as session:
-            row = session.get(ListRow, number)
-        if row is None:
-            raise NoList(f"list {number} is not held")
-        return read_signed_list(row.document)
+            return stored_lists.one(session, number)
 
     @cached_property
     def guests(self) -> GuestBook:
@@ -319,28 +303,13 @@ class Node:
         return LeasedEngine(self.rules, self.ambient)
 
     @cached_property
-    def signed_rulebook(self) -> bytes:
-        """The rulebook as a bundle that OPA polls, signed with this participant's key for bundles.
-
-        Without the WebAssembly: an OPA compiles the rules itself. Raises ``NoSuchKey`` for a guest.
-        """
-        files = {name: data for name, data in Rulebook.packaged().files.items() if name != WASM}
-        return sign_bundle(files, self.ring.bundle, self.ring.thumbprint(Job.BUNDLE), RULEBOOK_SCOPE)
-
     def bundles(self) -> dict[str, bytes]:
-        """The bundles that OPA polls, by name."""
-        served = {RULEBOOK_BUNDLE: self.signed_rulebook}
+        """The bundles that OPA polls, by name, signed at each start. Raises ``NoSuchKey`` for a guest."""
+        key, kid = self.ring.bundle, self.ring.thumbprint(Job.BUNDLE)
+        served = {RULEBOOK_BUNDLE: sign_for_opa(Rulebook.packaged(), key, kid, RULEBOOK_SCOPE)}
         if self.local_rules is not None:
-            served[LOCAL_BUNDLE] = self.signed_local_rules
+            served[LOCAL_BUNDLE] = sign_for_opa(self.local_rules.rulebook, key, kid, LOCAL_SCOPE)
         return served
-
-    @cached_property
-    def signed_local_rules(self) -> bytes:
-        """The local rules in force as a bundle that OPA polls."""
-        rules = self.local_rules
-        files = {} if rules is None else rules.rulebook.files
-        served = {name: data for name, data in files.items() if name != WASM}
-        return sign_bundle(served, self.ring.bundle, self.ring.thumbprint(Job.BUNDLE), LOCAL_SCOPE)
 
     @cached_property
     def rules(self) -> Engine:
@@ -604,8 +573,8 @@ class Node:
         """
         newest = transaction.session.exec(select(func.max(ListRow.number))).one() or 0
         for link in self.trust.links[newest:]:
-            row = _list_row(self.trust.signed(link.number), link.number, link.digest, self.ambient.now())
-            transaction.session.add(row)
+            signed = self.trust.signed(link.number)
+            transaction.session.add(stored_lists.row_of(signed, link, self.ambient.now()))
             self.recorder.record(
                 transaction,
                 "list",
@@ -617,14 +586,7 @@ class Node:
         """Two lists of one number: both are kept as proof against the registrar, and all stops."""
         if transaction.session.get(ListConflictRow, proof.number) is not None:
             return
-        transaction.session.add(
-            ListConflictRow(
-                number=proof.number,
-                first=encode(proof.held.content()),
-                second=encode(proof.offered.content()),
-                noticed=self.ambient.now(),
-            )
-        )
+        transaction.session.add(stored_lists.row_of_proof(proof, self.ambient.now()))
         self.recorder.record(
             transaction,
             "list",
@@ -713,15 +675,3 @@ class Node:
 def _wrapping_keys(ring: KeyRing) -> list[bytes]:
     following = ring.next_store
     return [ring.store] if following is None else [ring.store, following]
-
-
-def _stored_link(row: ListRow) -> Link:
-    """What is kept of a stored list. Raises ``MalformedList`` for one that is not what it was."""
-    link = stored_link(read_signed_list(row.document))
-    if (link.number, link.digest) != (row.number, row.digest):
-        raise MalformedList("a stored list is damaged")
-    return link
-
-
-def _list_row(signed: MultiSigned, number: int, digest: str, now: int) -> ListRow:
-    return ListRow(number=number, digest=digest, document=encode(signed.content()), accepted=now)

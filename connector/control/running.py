@@ -91,7 +91,7 @@ class Running:
         """Serve the rules to OPA, where the settings say so."""
         settings = self.node.config.bundle
         if settings is not None:
-            self.bundles = BundleServer(self.node.bundles)
+            self.bundles = BundleServer(lambda: self.node.bundles)
             self.bundle_port = await self.bundles.start(
                 settings.listen, settings.files(self.node.home.folder)
             )

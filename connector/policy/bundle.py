@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from connector.policy.archive import pack, unpack
 from connector.policy.errors import BundleRefused, RulebookDamaged
+from connector.policy.rulebook import WASM, Rulebook
 from ledger.canonical import JSON, MalformedJson, decode_object, encode
 
 SIGNATURES: Final = ".signatures.json"
@@ -43,6 +44,11 @@ def sign_bundle(files: Mapping[str, bytes], key: ec.EllipticCurvePrivateKey, kid
     payload = {"files": _listed(signed), "scope": scope}
     token = jwt.encode(payload, key, algorithm=ALGORITHM, headers={"kid": kid})
     return pack({**signed, SIGNATURES: encode({"signatures": [token]})})
+
+
+def sign_for_opa(rulebook: Rulebook, key: ec.EllipticCurvePrivateKey, kid: str, scope: str) -> bytes:
+    """The bundle that an OPA polls: without the WebAssembly, because an OPA compiles the rules itself."""
+    return sign_bundle({n: data for n, data in rulebook.files.items() if n != WASM}, key, kid, scope)
 
 
 def open_bundle(bundle: bytes, keys: Mapping[str, ec.EllipticCurvePublicKey], scope: str) -> dict[str, bytes]:

@@ -138,7 +138,7 @@ async def test_local_rules_are_built_signed_and_loaded_and_older_ones_are_not(
         loaded = running.node.local_rules
         assert loaded is not None
         assert (loaded.number, loaded.revision) == (1, first["digest"])
-        assert set(running.node.bundles()) == {"rulebook.tar.gz", "local.tar.gz"}
+        assert set(running.node.bundles) == {"rulebook.tar.gz", "local.tar.gz"}
         assert set((await ask(running, "opa-config"))["bundles"]) == {"bylag", "bylag-local"}
         (rules / "leaves.rego").write_text(LOCAL.replace("NOTHING", "LITTLE"))
         assert (await ask(running, "build-local-rules", folder=str(rules)))["number"] == 2

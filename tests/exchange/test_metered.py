@@ -218,6 +218,21 @@ async def test_a_resume_brings_every_ack_that_may_be_missing(world: SettlingWorl
     assert len([leaf for leaf in world.provider.leaves() if leaf["type"] == "ack"]) == taken
 
 
+async def test_an_ack_that_came_two_ways_is_taken_once(world: SettlingWorld) -> None:
+    """A stream that stands still for long is overtaken by the outbox."""
+
+    def overtaken(message: Any) -> Any:
+        if kind_of(message) == "ack":
+            late = world.seller.late
+            world.seller.do(lambda tx: late.take(tx, ParticipantId(CONSUMER), message.document, {}))
+        return message
+
+    outcome = await deal(world, consumer_says=overtaken)
+    assert (outcome.provider, outcome.consumer) == (None, None)
+    assert [line.ack for line in world.seller.lines(ALWAYS)] == _acks(world)
+    assert len([leaf for leaf in world.provider.leaves() if leaf["type"] == "ack"]) == 4
+
+
 async def test_a_consumer_that_died_sends_what_it_signed_when_it_is_back(world: SettlingWorld) -> None:
     await play(world, Attempt(crash=2), None)
     world.restart(CONSUMER)

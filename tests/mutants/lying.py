@@ -87,7 +87,7 @@ WHAT_LIES_ON_THE_DISK: Final = (
         ("beside.mkdir(mode=OWNER_ONLY, parents=True)", "beside.mkdir(parents=True)"),
     ),
     taken_out(
-        "connector/node.py",
+        "connector/identity/stored_lists.py",
         "A stored membership list is changed on the disk",
         ("    if (link.number, link.digest) != (row.number, row.digest):\n", "    if False:\n"),
     ),
