@@ -57,6 +57,7 @@ EXAMPLES: dict[str, list[JSON]] = {
     "offering": ["parking-open"],
     "purpose": ["https://w3id.org/dpv#ResearchAndDevelopment"],
     "legal_basis": ["https://w3id.org/dpv/legal/eu/gdpr#A6-1-e"],
+    "since": [1_767_225_600_000],
     "until": [1_767_225_600_000],
     "policy": [D],
     "rulebook": [D],
