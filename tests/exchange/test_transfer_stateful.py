@@ -564,7 +564,7 @@ def _run(examples: int, steps: int) -> None:
 
 
 def test_no_sequence_of_messages_moves_a_transfer_where_it_may_not_go() -> None:
-    _run(examples=30, steps=25)
+    _run(examples=20, steps=25)
 
 
 @pytest.mark.torture

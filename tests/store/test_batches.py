@@ -87,7 +87,7 @@ def together(writer: Writer, *jobs: Callable[[Transaction], Any]) -> list[Any]:
         held.set()
         go.wait(10)
 
-    writer.submit(hold)
+    writer.submit(hold).add_done_callback(lambda _: held.set())  # it may fail before it holds
     held.wait(10)
     futures = [writer.submit(job) for job in jobs]
     go.set()
