@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 from sqlmodel import select
@@ -121,17 +120,14 @@ class Running:
         A command that runs by itself does this before it ends; what is not taken then waits for the
         next line.
         """
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_SECONDS):
-                while self._is_owed():  # noqa: ASYNC110  # a cursor that comes in wakes nobody
-                    await asyncio.sleep(SETTLE_SECONDS / 100)
+        await self.until(lambda: not self._is_owed(), SETTLE_SECONDS)
 
     def _is_owed(self) -> bool:
         with self.node.database.read() as session:
             return not self.lines.kept.isdisjoint(outbox.peers_waiting(session))
 
     async def until(self, holds: Callable[[], bool], seconds: float) -> bool:
-        """Wait until something holds, looking again whenever a peer's notice was taken."""
+        """Wait until something holds, looking again whenever a peer's notice or cursor was taken."""
         try:
             async with asyncio.timeout(seconds):
                 while not holds():

@@ -125,7 +125,7 @@ class Post:
             self._takers[kind] = taker
 
     def on_taken(self, listener: Callable[[ParticipantId], None]) -> None:
-        """Call ``listener`` with the peer after each notice that was taken."""
+        """Call ``listener`` with the peer after each notice, or cursor, of theirs that was taken."""
         self._taken.append(listener)
 
     def on_list_named(self, listener: Callable[[Transaction, ParticipantId, int], None]) -> None:
@@ -342,6 +342,8 @@ class Post:
                 listener(transaction, peer, listed)
 
         await self._writer.write(record)
+        for listener in self._taken:
+            listener(peer)
         return listed
 
     def _peer_key(self, peer: ParticipantId, document: SignedDocument) -> Any:

@@ -163,6 +163,16 @@ async def test_both_outboxes_travel_on_one_line_in_order(sides: tuple[Side, Side
     assert one.taken == list(range(100, 140))
 
 
+async def test_whoever_waits_hears_when_the_other_side_has_a_notice(sides: tuple[Side, Side]) -> None:
+    one, two = sides
+    left: list[list[str]] = []
+    one.post.on_taken(lambda _peer: left.append(one.waiting()))
+    one.put(1)
+    async with line(one, two):
+        await until(lambda: [] in left)
+    assert two.taken == [1]
+
+
 async def test_when_both_sides_dial_each_notice_is_still_taken_once(sides: tuple[Side, Side]) -> None:
     one, two = sides
     async with line(one, two), line(two, one):
