@@ -77,6 +77,20 @@ def member(_context: click.Context, parameter: click.Parameter, value: str | Non
     return value
 
 
+class TakesKeys(click.Command):
+    """A command with public keys or thumbprints as arguments: one in 64 of them begins with a dash."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the keys that look like options last, behind ``--``."""
+        dashed = [given for given in args if _DASHED_KEY.fullmatch(given)]
+        if dashed and "--" not in args:
+            args = [*(given for given in args if given not in dashed), "--", *dashed]
+        return super().parse_args(ctx, args)
+
+
+_DASHED_KEY: Final = re.compile(r"-[A-Za-z0-9_-]{42}", re.ASCII)
+"""32 bytes in base64url (RFC 7515, section 2) that begin with a dash."""
+
 PATH: Final = AbsolutePath()
 MOMENT: Final = Moment()
 

@@ -24,7 +24,7 @@ from connector.cli.office import (
     say_published,
     written,
 )
-from connector.cli.options import PATH, absolute, json_option
+from connector.cli.options import PATH, TakesKeys, absolute, json_option
 from connector.cli.registrar_changes import CHANGES
 from connector.cli.registrar_keys import KEYS
 from connector.cli.requests import granted, inspected, worded
@@ -118,7 +118,7 @@ def prepare(office: Office, keys: int, ask_passphrase: bool) -> None:
     office.print({"keys": [to_text(key) for key in made.public_keys]}, say_keys)
 
 
-@registrar.command()
+@registrar.command(cls=TakesKeys)
 @click.argument("space")
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 @click.option("--threshold", type=click.IntRange(1, 15), required=True, help="How many must sign.")

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from connector.cli.office import Office, changes_list, in_office, publish, say_published
-from connector.cli.options import MOMENT
+from connector.cli.options import MOMENT, TakesKeys
 from connector.identity import change, syntax
 from connector.identity.organisation import Attributes, Kind
 from ledger.names import Milliseconds, Thumbprint
@@ -85,7 +85,7 @@ def attest(
     office.print(publish(office, wanted, **signing), say_published)
 
 
-@click.command()
+@click.command(cls=TakesKeys)
 @click.argument("did")
 @click.argument("key", metavar="THUMBPRINT")
 @click.option("--since", type=MOMENT, required=True, help="When it came into other hands.")
@@ -102,7 +102,7 @@ def compromised(office: Office, did: str, key: str, since: Milliseconds, **signi
     office.print(publish(office, wanted, **signing), say_published)
 
 
-@click.command()
+@click.command(cls=TakesKeys)
 @click.argument("did")
 @click.argument("key", metavar="THUMBPRINT")
 @click.option("--until", type=MOMENT, required=True, help="The key's new end.")

@@ -17,6 +17,7 @@ from connector.cli.office import (
     say_keys,
     say_published,
 )
+from connector.cli.options import TakesKeys
 from connector.identity import change
 from connector.identity.public import read_ed25519, to_text
 from ledger.document import thumbprint
@@ -52,7 +53,7 @@ def new_key(office: Office) -> None:
     office.print({"keys": [to_text(office.open().new_key())]}, say_keys)
 
 
-@click.command("set-keys")
+@click.command("set-keys", cls=TakesKeys)
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 @click.option(
     "--threshold", type=click.IntRange(1, 15), required=True, help="How many must sign from now on."

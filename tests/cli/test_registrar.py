@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connector.control.joining import Newcomer, make_home, request_to_join
+from connector.identity.public import to_text
 from connector.store.config import Config, UnitEntry
 from connector.store.home import Home
 from tests.cli.command import Shell
@@ -70,6 +73,20 @@ def test_two_people_found_a_data_space_and_sign_together(bylag: Shell) -> None:
     assert (seen["number"], seen["members"]) == (2, [])
     bylag("registrar", "sign", "2-ann", "--out", "2-both", *bo)
     assert bylag.json("registrar", "finish", "2-both", *ann)["published"] is True
+
+
+def test_a_key_that_begins_with_a_dash_is_no_option(bylag: Shell) -> None:
+    folder = ("--folder", "dash")
+    mine = bylag.json("registrar", "prepare", *folder)["keys"][0]
+    made = (to_text(Ed25519PrivateKey.generate().public_key()) for _ in count())
+    dashed = next(key for key in made if key.startswith("-"))
+    bylag("registrar", "found", "dash.example", dashed, mine, "--threshold", "1", "--draft", "1", *folder)
+    assert bylag.json("registrar", "finish", "1", *folder)["number"] == 1
+    set_keys = ("registrar", "set-keys", mine, dashed, "--threshold", "2", *folder)
+    bylag(*set_keys, status=None).refused("OTHERS_MUST_SIGN", 1)
+    thumbprint = "-" + "a" * 42
+    compromised = ("registrar", "compromised", BETA, thumbprint, "--since", "2026-01-01", *folder)
+    bylag(*compromised, status=None).refused("CHANGE_REFUSED", 1)
 
 
 def test_sealed_keys_take_the_passphrase_they_were_made_with(bylag: Shell) -> None:
