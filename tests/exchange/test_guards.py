@@ -102,14 +102,16 @@ async def test_an_accept_that_comes_after_the_offers_end_grants_nothing(world: W
 async def test_an_attempt_that_was_overtaken_sends_nothing_more(world: World) -> None:
     """The first stream hangs half open, its budget used; the consumer was restarted and has resumed."""
     ends = pipe()
+    withheld = asyncio.Event()  # its window is stored and acknowledged: it writes nothing more
 
     def withhold(message: Any) -> Any:
-        return None if kind_of(message) == "ack" else message
+        if kind_of(message) != "ack":
+            return message
+        withheld.set()
+        return None
 
     first = asyncio.create_task(deal(world, consumer_says=withhold, ends=ends))
-    while not leaves(world, "commit"):
-        await asyncio.sleep(0.02)
-    await asyncio.sleep(0.2)
+    await withheld.wait()
     with world.provider.database.read() as session:
         exchange = session.exec(select(ExchangeRow)).one().id
     world.consumer.ground.attempts._under_way.clear()  # as in the process that is started anew

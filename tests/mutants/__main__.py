@@ -37,6 +37,9 @@ def main(words: Sequence[str]) -> int:
     """Try every mutant, or those whose threat holds one of ``words``."""
     tests = rows()
     chosen = [each for each in MUTANTS if not words or any(word in each.threat for word in words)]
+    if not chosen:
+        print("no row's threat holds one of these words")
+        return 2
     with tempfile.TemporaryDirectory() as folder:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(AT_ONCE):
