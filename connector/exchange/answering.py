@@ -228,18 +228,14 @@ class AnsweringSession:
         return Answer(question.id, window.number, n, digest, rows)
 
     def _begin_window(self, transaction: Transaction, window: OpenWindow) -> None:
-        # Not through the session: sixty-four questions cost less than their window did.
-        transaction.sqlite.execute(
-            "INSERT INTO exchange_window"
-            " (exchange, attempt, number, agreement, state, message, position, layout, committed)"
-            " VALUES (?, ?, ?, ?, 'open', '', ?, ?, ?)",
-            (
-                *self._place(window),
-                self._terms.agreement,
-                window.number,
-                encode([]),
-                self._ground.ambient.now(),
-            ),
+        custody.open_window(
+            transaction,
+            self._place(window),
+            self._terms.agreement,
+            message="",
+            position=window.number,
+            layout=encode([]),
+            now=self._ground.ambient.now(),
         )
 
     def _place(self, window: OpenWindow) -> tuple[str, int, int]:
@@ -368,10 +364,7 @@ class AnsweringSession:
             " WHERE exchange = ? AND attempt = ? AND number = ?",
             (signed.document.digest, encode(_layout(window)), *self._place(window)),
         )
-        transaction.sqlite.execute(
-            "UPDATE exchange SET sent = ?, seen = ? WHERE id = ?",
-            (self._conversation.sent, self._conversation.seen, self._row.id),
-        )
+        custody.remember_said(transaction, self._conversation)
         return signed
 
     async def _take_signed(self, message: Signed) -> None:
@@ -382,10 +375,7 @@ class AnsweringSession:
 
     async def _take_ack(self, message: Signed, ack: Ack) -> None:
         def record(transaction: Transaction) -> None:
-            row = transaction.session.get_one(ExchangeRow, self._row.id)
-            custody.take_ack(
-                transaction, self._conversation, row, message.document, ack, self._conversation.attempt
-            )
+            custody.take_ack(transaction, self._conversation, message.document, ack)
 
         await self._ground.writer.write(record)
         self._unacknowledged -= 1

@@ -6,6 +6,8 @@ Rules that hold here:
   with the frames that were committed to, never believed.
 * An Ack reaches a frame of one window; everything before it is acknowledged with it, once: it goes on
   from the last one, and never back.
+* What each window costs is written by SQL, not through a session: signing for one costs a few
+  statements, and a session's bookkeeping several times as much.
 * A signature that comes late (with a Resume, or through the outbox) counts like one in time; one
   that came before changes nothing. A later attempt began with a Resume, by which the consumer
   declared whatever it had not acknowledged discarded: an Ack of it would contradict that.
@@ -13,7 +15,9 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Final
 
 from connector.exchange import budget, labels, metered
 from connector.exchange.conversation import Conversation
@@ -24,7 +28,7 @@ from connector.store.writer import Transaction
 from ledger.canonical import JSON, decode, encode
 from ledger.document import SignedDocument
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import AgreementId, ExchangeId
+from ledger.names import AgreementId, ExchangeId, Milliseconds
 
 
 class WrongAck(BylagError):
@@ -45,6 +49,73 @@ class FramePlace:
     rows: int
     size: int
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far the consumer's signatures reach in an exchange; the columns of its row."""
+
+    attempt: int
+    agreement: AgreementId
+    window: int
+    position: int
+    frames: int
+    rows: int
+    size: int
+    digest: str
+
+    @classmethod
+    def of(cls, row: ExchangeRow) -> Reached:
+        """As a row says it."""
+        return cls(**{name: getattr(row, name) for name in _REACHED})
+
+    def past(self, ack: Ack, passed: Sequence[FramePlace]) -> Reached:
+        """As it stands when ``ack`` has added the frames ``passed``."""
+        return replace(
+            self,
+            window=ack.window,
+            position=passed[-1].position if passed else self.position,
+            frames=self.frames + len(passed),
+            rows=self.rows + sum(frame.rows for frame in passed),
+            size=self.size + sum(frame.size for frame in passed),
+            digest=ack.digest,
+        )
+
+
+_REACHED: Final = tuple(each.name for each in fields(Reached))
+
+
+def reached(transaction: Transaction, exchange: ExchangeId) -> Reached:
+    """As the transaction sees it."""
+    query = f"SELECT {', '.join(_REACHED)} FROM exchange WHERE id = ?"  # noqa: S608 - names of columns
+    return Reached(*transaction.sqlite.execute(query, (exchange,)).fetchone())
+
+
+def open_window(
+    transaction: Transaction,
+    place: tuple[str, int, int],
+    agreement: AgreementId,
+    *,
+    message: str,
+    position: int,
+    layout: bytes,
+    now: Milliseconds,
+) -> None:
+    """A window at ``place`` (exchange, attempt, number) counts in the budget from here on."""
+    transaction.sqlite.execute(
+        "INSERT INTO exchange_window"
+        " (exchange, attempt, number, agreement, state, message, position, layout, committed)"
+        " VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?)",
+        (*place, agreement, message, position, layout, now),
+    )
+
+
+def remember_said(transaction: Transaction, conversation: Conversation) -> None:
+    """Keep what a resume continues from: this side's last message, and the last one it has."""
+    transaction.sqlite.execute(
+        "UPDATE exchange SET sent = ?, seen = ? WHERE id = ?",
+        (conversation.sent, conversation.seen, conversation.exchange),
+    )
 
 
 def layout_of(window: Window) -> bytes:
@@ -78,29 +149,26 @@ def take_accept(
 
 
 def take_ack(
-    transaction: Transaction,
-    conversation: Conversation,
-    row: ExchangeRow,
-    document: SignedDocument,
-    ack: Ack,
-    attempt: int,
-) -> None:
+    transaction: Transaction, conversation: Conversation, document: SignedDocument, ack: Ack
+) -> Reached:
     """Record an Ack, move the exchange on, and free its windows; the same one again changes nothing.
 
-    Raises :class:`WrongAck`.
+    Returns how far the exchange is acknowledged now. Raises :class:`WrongAck`.
     """
-    place = (row.id, attempt)
+    exchange = conversation.exchange
+    place = (exchange, conversation.attempt)
+    before = reached(transaction, exchange)
     if metered.was_taken(transaction, place, ack, document):
         conversation.seen = document.digest
-        return
-    if attempt != row.attempt:
+        return before
+    if conversation.attempt != before.attempt:
         raise WrongAck("a later attempt began without these frames", field="attempt")
-    passed = _passed(transaction, row, ack)
-    if not passed and ack.window <= row.window:
+    passed = _passed(transaction, exchange, before, ack)
+    if not passed and ack.window <= before.window:
         raise WrongAck("this was acknowledged before", field="window")
-    reached = passed[-1] if passed else FramePlace(row.digest, 0, 0, row.position)
-    if reached.digest != ack.digest:
+    if (passed[-1].digest if passed else before.digest) != ack.digest:
         raise WrongAck("this frame has another digest", field="digest")
+    after = before.past(ack, passed)
     conversation.record_heard(
         transaction,
         "ack",
@@ -109,23 +177,23 @@ def take_ack(
             "window": ack.window,
             "frame": ack.frame,
             "digest": ack.digest,
-            "rows": sum(frame.rows for frame in passed),
-            "bytes": sum(frame.size for frame in passed),
+            "rows": after.rows - before.rows,
+            "bytes": after.size - before.size,
         },
     )
-    labels.acknowledge(transaction, row.id, attempt, row.window + 1, ack.window)
-    row.window = ack.window
-    row.position = reached.position
-    row.digest = ack.digest
-    row.frames += len(passed)
-    row.rows += sum(frame.rows for frame in passed)
-    row.size += sum(frame.size for frame in passed)
-    row.last_ack = encode(document.to_json())
-    row.seen = document.digest
-    row.changed = conversation.ground.ambient.now()
-    metered.taken(transaction, place, ack, document, conversation.ground.ambient.now())
-    transaction.session.flush()
-    budget.settle(transaction, AgreementId(row.agreement), ExchangeId(row.id), row.position)
+    labels.acknowledge(transaction, *place, before.window + 1, ack.window)
+    now = conversation.ground.ambient.now()
+    transaction.sqlite.execute(
+        "UPDATE exchange SET window = ?, position = ?, frames = ?, rows = ?, size = ?, digest = ?,"
+        " last_ack = ?, seen = ?, changed = ? WHERE id = ?",
+        (
+            *(after.window, after.position, after.frames, after.rows, after.size, after.digest),
+            *(encode(document.to_json()), document.digest, now, exchange),
+        ),
+    )
+    metered.taken(transaction, place, ack, document, now)
+    budget.settle(transaction, after.agreement, exchange, after.position)
+    return after
 
 
 def shorten(transaction: Transaction, place: tuple[str, int], cut: Cut) -> None:
@@ -164,18 +232,20 @@ def take_reject(
     window.state = "rejected"
 
 
-def _passed(transaction: Transaction, row: ExchangeRow, ack: Ack) -> list[FramePlace]:
+def _passed(
+    transaction: Transaction, exchange: ExchangeId, before: Reached, ack: Ack
+) -> list[FramePlace]:
     """The frames that an Ack adds: after the last one acknowledged, up to the one it reaches."""
-    first = max(row.window, 1)
+    first = max(before.window, 1)
     found = transaction.sqlite.execute(
         "SELECT number, layout FROM exchange_window"
         " WHERE exchange = ? AND attempt = ? AND number BETWEEN ? AND ? AND message <> ''",
-        (row.id, row.attempt, first, ack.window),
+        (exchange, before.attempt, first, ack.window),
     )
     stored: dict[int, bytes] = dict(found.fetchall())
     frames: list[FramePlace] = []
     for number in range(first, ack.window + 1):
-        if number == row.window and number not in stored:
+        if number == before.window and number not in stored:
             continue  # it was acknowledged in an earlier attempt
         if number not in stored:
             raise WrongAck("no such window was committed to", field="window")
@@ -183,7 +253,7 @@ def _passed(transaction: Transaction, row: ExchangeRow, ack: Ack) -> list[FrameP
         if number == ack.window and ack.frame > len(places):
             raise WrongAck("the window has fewer frames", field="frame")
         frames.extend(places if number < ack.window else places[: ack.frame])
-    last = next((place for place, frame in enumerate(frames) if frame.digest == row.digest), -1)
+    last = next((place for place, frame in enumerate(frames) if frame.digest == before.digest), -1)
     return frames[last + 1 :]
 
 
@@ -204,7 +274,9 @@ def take_late(
         if not row.accept and envelope.attempt == 1:
             take_accept(transaction, conversation, row, document)
     elif message.window >= row.window and (message.window, message.digest) != (row.window, row.digest):
-        take_ack(transaction, conversation, row, document, message, envelope.attempt)
+        transaction.session.flush()
+        take_ack(transaction, conversation, document, message)
+        transaction.session.refresh(row)
 
 
 def detached(transaction: Transaction, row: ExchangeRow) -> ExchangeRow:

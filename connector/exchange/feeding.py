@@ -49,7 +49,7 @@ class FeedingSubscription(ProviderExchange):
 
     async def _send_windows(self) -> None:
         exchange, version = self._conversation.exchange, self._admitted.snapshot.digest
-        self._made = RunningDigest(bytes.fromhex(self._row.digest))
+        self._made = RunningDigest(bytes.fromhex(self._reached.digest))
         with (
             self._ground.bars.watch(self._terms.agreement) as self._barred,
             self._ground.growth.follow(exchange, version) as self._follower,
@@ -64,7 +64,7 @@ class FeedingSubscription(ProviderExchange):
 
     async def _feed(self) -> None:
         """Windows, as rows come, until somebody ends it. Raises ``Denied`` for what cuts it."""
-        gathering = Gathering(self._row.position)
+        gathering = Gathering(self._reached.position)
         await asyncio.to_thread(self._gather, gathering)
         going = await self._send(gathering, opening=True)
         gathering = Gathering(gathering.next)
@@ -116,7 +116,7 @@ class FeedingSubscription(ProviderExchange):
             iter(gathering.frames),
             digest=self._made,
             number=self._last_window,
-            position=self._last.position if self._last is not None else self._row.position,
+            position=self._last.position if self._last is not None else self._reached.position,
             ambient=self._ground.ambient,
             labels=self._labels,
         )
@@ -199,10 +199,9 @@ class FeedingSubscription(ProviderExchange):
                 transaction, receipt, members={**receipt.members(), **people_member(self._all)}
             )
             labels.store(transaction, self._place, labels.ALL, self._all)
-            row = transaction.session.get_one(ExchangeRow, self._row.id)
+            row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
             row.state = "COMPLETED"
-            self._remember_sent(transaction)
-            self._row = custody.detached(transaction, row)
+            custody.remember_said(transaction, self._conversation)
             return signed
 
         await self._channel.send(await self._ground.writer.write(record))

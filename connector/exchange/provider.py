@@ -37,7 +37,7 @@ from connector.exchange.labels import AllLabels, Released, WindowLabels, people_
 from connector.exchange.messages import Accept, Ack, Body, Commit, Cut, End, Receipt, Reject
 from connector.exchange.sealing import counterlog, seal
 from connector.exchange.windows import Piece, Window, WindowMaker
-from connector.store.tables import ExchangeRow, WindowRow
+from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject
 from ledger.errors import BylagError, ErrorKind, alone
@@ -66,7 +66,7 @@ class ProviderExchange:
         self._admitted = admitted
         self._conversation = admitted.conversation
         self._terms = admitted.terms
-        self._row = admitted.row
+        self._reached = custody.Reached.of(admitted.row)
         self._ruling = admitted.ruling
         self._decision = admitted.decision
         self._settled = asyncio.Event()
@@ -77,7 +77,7 @@ class ProviderExchange:
         self._cut_is_answered = False
         self._last: Window | None = None
         """The last window that was sent in this attempt."""
-        self._last_window = self._row.window
+        self._last_window = self._reached.window
         self._labels: Released | None = None
         self._all: AllLabels | None = None
 
@@ -107,9 +107,9 @@ class ProviderExchange:
         def record(transaction: Transaction) -> None:
             require_latest(transaction, self._conversation)
             require_open_offer(transaction, self._ground, self._admitted)
-            row = transaction.session.get_one(ExchangeRow, self._row.id)
+            row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
             custody.take_accept(transaction, self._conversation, row, message.document)
-            self._row = custody.detached(transaction, row)
+            self._reached = custody.Reached.of(row)
 
         await self._ground.writer.write(record)
 
@@ -124,9 +124,9 @@ class ProviderExchange:
     async def _send_windows(self) -> None:
         maker = WindowMaker(
             self._pieces(),
-            digest=RunningDigest(bytes.fromhex(self._row.digest)),
-            number=self._row.window,
-            position=self._row.position,
+            digest=RunningDigest(bytes.fromhex(self._reached.digest)),
+            number=self._reached.window,
+            position=self._reached.position,
             ambient=self._ground.ambient,
             labels=self._labels,
         )
@@ -151,7 +151,7 @@ class ProviderExchange:
     def _pieces(self) -> Iterator[Piece]:
         return self._admitted.snapshot.pieces(
             self._admitted.selection,
-            self._row.position,
+            self._reached.position,
             mask=self._admitted.ruling.mask,
             row_filter=self._admitted.ruling.row_filter,
             labels=self._labels,
@@ -209,18 +209,14 @@ class ProviderExchange:
             people=self._side_rows(window),
         )
         labels.store(transaction, self._place, labels.WINDOW, window.labelled)
-        transaction.session.add(
-            WindowRow(
-                exchange=self._row.id,
-                attempt=self._conversation.attempt,
-                number=window.number,
-                agreement=self._terms.agreement,
-                state="open",
-                message=signed.document.digest,
-                position=window.position,
-                layout=custody.layout_of(window),
-                committed=self._ground.ambient.now(),
-            )
+        custody.open_window(
+            transaction,
+            (*self._place, window.number),
+            self._terms.agreement,
+            message=signed.document.digest,
+            position=window.position,
+            layout=custody.layout_of(window),
+            now=self._ground.ambient.now(),
         )
         metered.committed(
             transaction,
@@ -230,9 +226,9 @@ class ProviderExchange:
             commit=commit,
             message=signed.document.digest,
             time=self._conversation.said_time,
-            mode=self._row.mode,
+            mode=self._admitted.request.mode,
         )
-        self._remember_sent(transaction)
+        custody.remember_said(transaction, self._conversation)
         return signed
 
     @property
@@ -346,9 +342,9 @@ class ProviderExchange:
             },
         )
         labels.store(transaction, self._place, labels.ALL, everything)
-        row = transaction.session.get_one(ExchangeRow, self._row.id)
+        row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
         row.state, row.code = "TERMINATED", cut.code
-        self._remember_sent(transaction)
+        custody.remember_said(transaction, self._conversation)
         return signed
 
     async def _hear(self) -> None:
@@ -369,7 +365,7 @@ class ProviderExchange:
         """Whether the last window is acknowledged to its end: an Ack may also name a frame inside it."""
         if self._last is None:
             return True
-        reached = (self._row.window, self._row.digest)
+        reached = (self._reached.window, self._reached.digest)
         return reached == (self._last.number, self._last.digest.hex())
 
     async def _next_while_sending(self) -> Signed | None:
@@ -395,20 +391,16 @@ class ProviderExchange:
             await self._take_reject(message, body)
         if not isinstance(body, Ack):
             raise OutOfTurn("a window is answered by an Ack or a Reject", field="type")
-        if self._cut_is_whole and (body.window, body.digest) == (self._row.window, self._row.digest):
+        reached = self._reached
+        if self._cut_is_whole and (body.window, body.digest) == (reached.window, reached.digest):
             await self._take_answer_to_cut(message, body)
             return True
 
-        def record(transaction: Transaction) -> None:
-            row = transaction.session.get_one(ExchangeRow, self._row.id)
-            custody.take_ack(
-                transaction, self._conversation, row, message.document, body, self._conversation.attempt
-            )
-            self._row = custody.detached(transaction, row)
-
-        await self._ground.writer.write(record)
+        self._reached = await self._ground.writer.write(
+            lambda transaction: custody.take_ack(transaction, self._conversation, message.document, body)
+        )
         if self._labels is not None:
-            self._labels.sets.settle(self._row.window)
+            self._labels.sets.settle(self._reached.window)
         self._settled.set()
         is_last = body.window == self._last_window
         self._cut_is_answered = self._was_cut and is_last and not self._cut_is_whole
@@ -436,7 +428,7 @@ class ProviderExchange:
 
     async def _take_reject(self, message: Signed, reject: Reject) -> None:
         def record(transaction: Transaction) -> None:
-            row = transaction.session.get_one(ExchangeRow, self._row.id)
+            row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
             custody.take_reject(
                 transaction, self._conversation, row, message.document, reject, self._conversation.attempt
             )
@@ -455,7 +447,7 @@ class ProviderExchange:
                 transaction, end, members={**end.members(), **people_member(self._all)}
             )
             labels.store(transaction, self._place, labels.ALL, self._all)
-            self._remember_sent(transaction)
+            custody.remember_said(transaction, self._conversation)
             return signed
 
         end = await self._ground.writer.write(record_end)
@@ -467,21 +459,20 @@ class ProviderExchange:
         def record_receipt(transaction: Transaction) -> None:
             require_latest(transaction, self._conversation)
             self._conversation.record_heard(transaction, "receipt", message.document, body.members())
-            row = transaction.session.get_one(ExchangeRow, self._row.id)
+            row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
             row.state, row.seen = "COMPLETED", message.document.digest
-            self._row = custody.detached(transaction, row)
 
         await self._ground.writer.write(record_receipt)
         await self._seal()
 
     def _totals(self) -> tuple[int, int, int, str, str | None]:
         """What End says, in its order: exactly what was acknowledged."""
-        row = self._row
-        return row.window, row.rows, row.size, row.digest, root_of(self._all)
+        reached = self._reached
+        return reached.window, reached.rows, reached.size, reached.digest, root_of(self._all)
 
     def _everything(self) -> AllLabels | None:
         """All labels that were acknowledged; None for data about nobody."""
-        last = self._labels.sets.get(self._row.window) if self._labels is not None else None
+        last = self._labels.sets.get(self._reached.window) if self._labels is not None else None
         return None if self._labels is None or last is None else self._labels.sets.everything(last)
 
     async def _hear_receipt(self) -> tuple[Signed, Body]:
@@ -502,7 +493,7 @@ class ProviderExchange:
                 self._ground.recorder.record(
                     transaction, "denial", self._conversation.scope, members={"code": error.reason}
                 )
-            row = transaction.session.get_one(ExchangeRow, self._row.id)
+            row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
             is_latest = row.attempt == self._conversation.attempt
             if is_latest and row.state == "STARTED":
                 row.state = "SUSPENDED"
@@ -510,10 +501,6 @@ class ProviderExchange:
         with suppress(BylagError):
             # The store itself may be what failed; the error that brought us here is the one to raise.
             await self._ground.writer.write(record)
-
-    def _remember_sent(self, transaction: Transaction) -> None:
-        row = transaction.session.get_one(ExchangeRow, self._row.id)
-        row.sent, row.seen = self._conversation.sent, self._conversation.seen
 
     async def _next_signed(self) -> Signed:
         while True:
