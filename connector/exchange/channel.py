@@ -17,7 +17,7 @@ from ledger.document import SignedDocument
 class Frame:
     """A piece of the dataset, at most 1 MiB."""
 
-    data: bytes
+    data: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)

@@ -370,21 +370,20 @@ class ConsumerExchange:
     async def _take_window(self, message: Signed, commit: Commit) -> None:
         key = self._window_key(message, commit)
         coming = self._coming = (commit, message.document.digest, self._conversation.heard_time)
-        self._delivery.begin(commit.window)
+        frames: list[bytes | memoryview] = []
         size = 0
-        for number, expected in enumerate(commit.digests, start=1):
+        while len(frames) < len(commit.digests):
             frame = await self._next()
             if isinstance(frame, Signed):
-                await self._take_cut_in_window(frame, commit, number - 1, size)
+                await self._store(message, commit, key, frames)
+                await self._take_cut_in_window(frame, commit, len(frames), size)
             if not isinstance(frame, Frame):
                 raise OutOfTurn("a window's frames come without anything between", field="frame")
             size += len(frame.data)
             if len(frame.data) > MAX_FRAME_BYTES or size > commit.bytes:
-                await self._reject(message, commit, number, "OTHER_LENGTH")
-            digest = await asyncio.to_thread(self._store, key, frame.data)
-            await self._labels.frame(frame.data)
-            if digest.hex() != expected:
-                await self._reject(message, commit, number, "OTHER_BYTES")
+                await self._reject(message, commit, len(frames) + 1, "OTHER_LENGTH")
+            frames.append(frame.data)
+        await self._store(message, commit, key, frames)
         if size != commit.bytes or self._digest.hex() != commit.digest:
             await self._reject(message, commit, max(len(commit.digests), 1), "OTHER_LENGTH")
         if not await self._labels.agrees(commit, key):
@@ -409,10 +408,25 @@ class ConsumerExchange:
         self._key = frame_key
         return frame_key
 
-    def _store(self, key: FrameKey, data: bytes) -> RunningDigest:
-        self._digest = after_frame(self._digest, key, data)
-        self._delivery.store(data)
-        return self._digest
+    async def _store(
+        self, message: Signed, commit: Commit, key: FrameKey, frames: list[bytes | memoryview]
+    ) -> None:
+        """Compare a window's frames with its Commit, and store them; the next ones are arriving meanwhile."""
+        stored = await asyncio.to_thread(self._store_equal, commit, key, frames)
+        if stored < len(frames):
+            await self._reject(message, commit, stored + 1, "OTHER_BYTES")
+        await self._labels.frames(frames)
+
+    def _store_equal(self, commit: Commit, key: FrameKey, frames: list[bytes | memoryview]) -> int:
+        """Store frames up to the first that is not what was committed to; how many those are."""
+        self._delivery.begin(commit.window)
+        for number, frame in enumerate(frames):
+            digest = after_frame(self._digest, key, frame)
+            if digest.hex() != commit.digests[number]:
+                return number
+            self._delivery.store(frame)
+            self._digest = digest
+        return len(frames)
 
     async def _acknowledge(
         self, before: asyncio.Task[None] | None, part: BinaryIO, message: Signed, coming: _Coming

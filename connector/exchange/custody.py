@@ -232,9 +232,7 @@ def take_reject(
     window.state = "rejected"
 
 
-def _passed(
-    transaction: Transaction, exchange: ExchangeId, before: Reached, ack: Ack
-) -> list[FramePlace]:
+def _passed(transaction: Transaction, exchange: ExchangeId, before: Reached, ack: Ack) -> list[FramePlace]:
     """The frames that an Ack adds: after the last one acknowledged, up to the one it reaches."""
     first = max(before.window, 1)
     found = transaction.sqlite.execute(

@@ -40,7 +40,7 @@ def first_digest(accept: MessageHash) -> RunningDigest:
     return RunningDigest(bytes.fromhex(accept))
 
 
-def after_frame(digest: RunningDigest, key: FrameKey, frame: bytes) -> RunningDigest:
+def after_frame(digest: RunningDigest, key: FrameKey, frame: bytes | memoryview) -> RunningDigest:
     """D_i from D_{i-1} and a frame."""
     return RunningDigest(hashlib.sha256(digest + hmac.digest(key, frame, "sha256")).digest())
 

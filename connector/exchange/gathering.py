@@ -22,7 +22,7 @@ WINDOW_SECONDS: Final = 1.0
 class Joined:
     """Pieces that follow one another, as one."""
 
-    parts: list[bytes] = field(repr=False)
+    parts: list[bytes | memoryview] = field(repr=False)
     size: int
     rows: int
     position: int

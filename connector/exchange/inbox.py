@@ -28,6 +28,8 @@ from ledger.names import ExchangeId
 
 _LENGTH: Final = struct.Struct(">I")
 _NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_BEFORE: Final = _LENGTH.size + _NONCE_BYTES
 _LARGEST_SEALED: Final = (1 << 20) + 64
 
 
@@ -48,9 +50,11 @@ class DamagedDelivery(BylagError):
 
 
 class Cipher(Protocol):
-    """An AEAD under a delivery's key, with nonces of 12 bytes (``ledger.side.KeyChest``)."""
+    """An AEAD under a delivery's key: nonces of 12 bytes, tags of 16 (``ledger.side.KeyChest``)."""
 
-    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
+    def encrypt_into(
+        self, nonce: bytes, data: bytes | memoryview, associated_data: bytes | None, buf: memoryview
+    ) -> int: ...
 
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
 
@@ -66,6 +70,8 @@ class Delivery:
         self._part: BinaryIO | None = None
         self._window = 0
         self._frame = 0
+        self._sealed = memoryview(bytearray(_LENGTH.size + _LARGEST_SEALED))
+        """Where each frame is sealed in turn."""
 
     def begin(self, window: int) -> None:
         """Start the part for ``window``, replacing what an earlier attempt left there."""
@@ -75,15 +81,17 @@ class Delivery:
         self._window = window
         self._frame = 0
 
-    def store(self, frame: bytes) -> None:
-        """Seal a frame and write it behind the ones before. Raises :class:`InboxFull`."""
+    def store(self, frame: bytes | memoryview) -> None:
+        """Seal a frame of at most 1 MiB and write it behind the ones before. Raises :class:`InboxFull`."""
         part = self._open_part()
         self._frame += 1
         nonce = self._ambient.random(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, frame, _bound(self._exchange, self._window, self._frame))
+        sealed = self._sealed[: _BEFORE + len(frame) + _TAG_BYTES]
+        _LENGTH.pack_into(sealed, 0, len(sealed) - _LENGTH.size)
+        sealed[_LENGTH.size : _BEFORE] = nonce
+        bound = _bound(self._exchange, self._window, self._frame)
+        self._cipher.encrypt_into(nonce, frame, bound, sealed[_BEFORE:])
         with _full_disk_named():
-            part.write(_LENGTH.pack(len(nonce) + len(sealed)))
-            part.write(nonce)
             part.write(sealed)
 
     def finish(self) -> BinaryIO:

@@ -261,14 +261,22 @@ class ProviderExchange:
 
     async def _send_frames(self, window: Window, barred: asyncio.Event) -> bool:
         """Hand over a window's frames one by one; False when a bar cut the window short."""
-        for sent, data in enumerate(window.frames):
-            handing = asyncio.create_task(_handed(self._channel, data, barred))
-            if not await _taken(handing, barred):
-                raise Interrupted("a frame was not taken after the agreement was barred")
-            if not handing.result():
-                await self._cut(window, sent)
-                return False
-        return True
+        sent = 0
+        try:
+            async with asyncio.timeout(None) as limit:
+                watching = asyncio.create_task(_limit_after(barred, limit))
+                try:
+                    while sent < len(window.frames) and await _handed(
+                        self._channel, window.frames[sent], barred
+                    ):
+                        sent += 1
+                finally:
+                    watching.cancel()
+        except TimeoutError as error:
+            raise Interrupted("a frame was not taken after the agreement was barred") from error
+        if sent < len(window.frames):
+            await self._cut(window, sent)
+        return sent == len(window.frames)
 
     async def _cut(self, window: Window, sent: int) -> None:
         """End the window at the last frame taken, and the attempt with it."""
@@ -513,7 +521,7 @@ class ProviderExchange:
                 raise OutOfTurn("only signed messages are expected here", field="body")
 
 
-async def _handed(channel: Channel, data: bytes, barred: asyncio.Event) -> bool:
+async def _handed(channel: Channel, data: bytes | memoryview, barred: asyncio.Event) -> bool:
     """Hand a frame over; False, and nothing handed over, when the agreement is barred."""
     if barred.is_set():
         return False
@@ -521,25 +529,7 @@ async def _handed(channel: Channel, data: bytes, barred: asyncio.Event) -> bool:
     return True
 
 
-async def _taken(handing: asyncio.Task[bool], barred: asyncio.Event) -> bool:
-    """Wait until a frame was taken; after a bar only :data:`CUT_GRACE_SECONDS` longer."""
-    waiting = asyncio.create_task(barred.wait())
-    try:
-        await asyncio.wait((handing, waiting), return_when=asyncio.FIRST_COMPLETED)
-        if not handing.done():
-            await asyncio.wait((handing,), timeout=CUT_GRACE_SECONDS)
-        if not handing.done():
-            handing.cancel()
-            return False
-        handing.result()
-        return True
-    finally:
-        waiting.cancel()
-        handing.cancel()
-        handing.add_done_callback(_observe)
-
-
-def _observe(handing: asyncio.Task[bool]) -> None:
-    """A stream that breaks tells its reader too: the sender's error is not told a second time."""
-    if not handing.cancelled():
-        handing.exception()
+async def _limit_after(barred: asyncio.Event, limit: asyncio.Timeout) -> None:
+    """After a bar the frame that is being handed over has :data:`CUT_GRACE_SECONDS` left."""
+    await barred.wait()
+    limit.reschedule(asyncio.get_running_loop().time() + CUT_GRACE_SECONDS)

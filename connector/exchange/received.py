@@ -55,10 +55,10 @@ class Received:
         self._is_broken = False
         self._unsigned: dict[int, WindowLabels] = {}
 
-    async def frame(self, data: bytes) -> None:
-        """The next frame of the window that is coming."""
+    async def frames(self, data: Iterable[bytes | memoryview]) -> None:
+        """The frames of the window that is coming, or its first ones."""
         if self._sets is not None:
-            self._frames.append(await asyncio.to_thread(self._read, data))
+            self._frames.extend(await asyncio.to_thread(lambda: [self._read(bytes(each)) for each in data]))
 
     async def agrees(self, said: Commit | Cut, key: FrameKey) -> bool:
         """Whether the frames since the last window hold the set that was said, a label in each row."""

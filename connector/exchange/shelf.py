@@ -135,7 +135,7 @@ class OnShelf:
             piece = table.lookup(_selection(selection), self._view(mask, row_filter), limit=LOOKUP_ROWS)
         except SourceError as error:
             raise _denied(error) from error
-        return piece.data, piece.rows
+        return bytes(piece.data), piece.rows
 
     def _view(
         self, mask: tuple[str, ...], row_filter: JSONObject | None, labels: Labels | None = None

@@ -21,7 +21,7 @@ class Piece(Protocol):
     """What a source yields: at most 1 MiB, ending at a row's end in tables (``connector.source``)."""
 
     @property
-    def data(self) -> bytes: ...
+    def data(self) -> bytes | memoryview: ...
 
     @property
     def rows(self) -> int: ...
@@ -50,7 +50,7 @@ class Window:
     start_digest: RunningDigest
     """D before the window's first frame."""
     start_position: int
-    frames: tuple[bytes, ...]
+    frames: tuple[bytes | memoryview, ...]
     digests: tuple[RunningDigest, ...]
     frame_rows: tuple[int, ...]
     frame_positions: tuple[int, ...]

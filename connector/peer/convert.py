@@ -77,7 +77,7 @@ def _varint(number: int) -> bytes:
     return bytes(groups)
 
 
-def _frame_in(data: bytes) -> bytes | None:
+def _frame_in(data: bytes) -> memoryview | None:
     """The frame, when ``data`` is exactly one frame field with a minimal length; else None."""
     if not data or data[0] != FRAME_TAG:
         return None
@@ -87,7 +87,7 @@ def _frame_in(data: bytes) -> bytes | None:
         shift += 7
         at += 1
         if not data[at - 1] & 0x80:
-            return data[at:] if len(data) - at == length else None
+            return memoryview(data)[at:] if len(data) - at == length else None
     return None
 
 

@@ -23,6 +23,8 @@ from connector.source.selection import WHOLE, Selection
 from connector.source.view import EVERYTHING, View
 from ledger.names import VersionDigest
 
+READ_BYTES: Final = 8 << 20
+"""How much of a file is read at once: what a window holds (LEDGER.md section 3)."""
 ROWS_FILE: Final = "rows"
 """The bytes as they were given, of tables and plain files alike."""
 MANIFEST_FILE: Final = "version.json"
@@ -35,7 +37,7 @@ LINES_FILE: Final = "lines"
 class Piece:
     """A stretch of a release. ``rows`` is 0 in plain files and for a header that stands alone."""
 
-    data: bytes = field(repr=False)
+    data: bytes | memoryview = field(repr=False)
     rows: int
     position: int
     """Where the next piece starts."""
@@ -130,11 +132,13 @@ def _bytes(path: Path, position: int, until: int, manifest: Manifest) -> Iterato
     descriptor = open_rows(path)
     try:
         while position < until:
-            data = os.pread(descriptor, min(MAX_PIECE_BYTES, until - position), position)
-            if not data:
+            block = memoryview(os.pread(descriptor, min(READ_BYTES, until - position), position))
+            if not block:
                 raise SnapshotDamaged("a version's file is shorter than its description says")
-            position += len(data)
-            yield Piece(data, (manifest.rows or 0) if position == manifest.size else 0, position)
+            for start in range(0, len(block), MAX_PIECE_BYTES):
+                data = block[start : start + MAX_PIECE_BYTES]
+                position += len(data)
+                yield Piece(data, (manifest.rows or 0) if position == manifest.size else 0, position)
     finally:
         os.close(descriptor)
 

@@ -46,7 +46,7 @@ def _changed(message: Message) -> Message:
     lie = LIE.read_text() if LIE.exists() else ""
     if lie == "frame" and isinstance(message, Frame):
         LIE.unlink()
-        return Frame(message.data[:-1] + bytes([message.data[-1] ^ 1]))
+        return Frame(bytes(message.data[:-1]) + bytes([message.data[-1] ^ 1]))
     if isinstance(message, Signed):
         kind = header_of(message.document.jws).kind
         content = decode_object(message.document.payload)

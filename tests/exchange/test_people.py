@@ -338,8 +338,7 @@ async def test_a_frame_that_cannot_be_read_agrees_with_no_set() -> None:
     said = Commit(1, "", (), "", 1, 0, root, 2)
     for frames, agrees in (([row], True), ([row, b"Lund,nobody\r\n"], False), ([b"Lund,nobody\r\n"], False)):
         received = Received("text/csv", ())
-        for frame in frames:
-            await received.frame(frame)
+        await received.frames(frames)
         assert await received.agrees(said, key) is agrees
     with pytest.raises(NoLabels):
         Received("application/pdf", ())

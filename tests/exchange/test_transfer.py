@@ -120,7 +120,7 @@ async def test_other_bytes_than_committed_to_are_rejected_with_a_signature(world
 
     def change_the_tenth(message: Any) -> Any:
         if isinstance(message, Frame) and next(frames) == 9:
-            return Frame(message.data[:-1] + b"X")
+            return Frame(bytes(message.data[:-1]) + b"X")
         return message
 
     attempt.provider_end.tamper = change_the_tenth

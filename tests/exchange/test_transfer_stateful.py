@@ -183,7 +183,7 @@ class Transferring(RuleBasedStateMachine):
             return
         first = flight[0]
         if isinstance(first, Frame):
-            flight[0] = Frame(first.data[:-1] + b"X")
+            flight[0] = Frame(bytes(first.data[:-1]) + b"X")
         elif isinstance(first, Signed):
             content = first.document.content()
             name = _pick(sorted(set(content) - {"type"}), member)

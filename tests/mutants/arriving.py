@@ -15,7 +15,7 @@ WHAT_ARRIVES: Final = (
     taken_out(
         CONSUMER,
         "Other bytes are sent than were committed to",
-        ("if digest.hex() != expected:", "if False:"),
+        ("if digest.hex() != commit.digests[number]:", "if False:"),
         ("if size != commit.bytes or self._digest.hex() != commit.digest:", "if size != commit.bytes:"),
     ),
     taken_out(

@@ -50,8 +50,8 @@ WHAT_LIES_ON_THE_DISK: Final = (
         "connector/exchange/inbox.py",
         "What was received is read from the disk",
         (
-            "        sealed = self._cipher.encrypt(nonce, frame, _bound(self._exchange, self._window, self._frame))\n",
-            "        sealed = frame\n",
+            "        self._cipher.encrypt_into(nonce, frame, bound, sealed[_BEFORE:])\n",
+            "        sealed[_BEFORE : _BEFORE + len(frame)] = frame\n",
         ),
     ),
     taken_out(
