@@ -76,6 +76,7 @@ from connector.store.config import Config, read_config
 from connector.store.config_engine import EMBEDDED
 from connector.store.database import Database
 from connector.store.home import Home, HomeLock
+from connector.store.memory import share_memory
 from connector.store.migrate import migrate
 from connector.store.outbox import OUTBOX
 from connector.store.tables import ListConflictRow, ListRow, OfferRow
@@ -122,6 +123,7 @@ class Node:
     def __init__(self, home: Home, *, passphrase: str | None = None, ambient: Ambient | None = None) -> None:
         """Open a home. Raises a :class:`~ledger.errors.BylagError` that says what is wrong with it."""
         home.require()
+        share_memory()
         self.home = home
         self.ambient: Ambient = ambient or SystemAmbient()
         with ExitStack() as undo:

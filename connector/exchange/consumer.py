@@ -48,6 +48,7 @@ from connector.exchange.provider import Interrupted
 from connector.exchange.received import Received
 from connector.exchange.sealing import counterlog, seal
 from connector.store import outbox
+from connector.store.memory import give_memory_back
 from connector.store.tables import DeliveryRow, ExchangeRow
 from connector.store.writer import Transaction
 from ledger.ambient import fresh_id
@@ -174,6 +175,7 @@ class ConsumerExchange:
         finally:
             await self._stop_acknowledging()
             self._delivery.abandon()
+            await asyncio.to_thread(give_memory_back)
 
     async def _stop_acknowledging(self) -> None:
         """Give up the Acks that are not signed yet, all of them: the next attempt begins without them."""

@@ -37,6 +37,7 @@ from connector.exchange.labels import AllLabels, Released, WindowLabels, people_
 from connector.exchange.messages import Accept, Ack, Body, Commit, Cut, End, Receipt, Reject
 from connector.exchange.sealing import counterlog, seal
 from connector.exchange.windows import Piece, Window, WindowMaker
+from connector.store.memory import give_memory_back
 from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject
@@ -97,6 +98,9 @@ class ProviderExchange:
             error = alone(raised) if isinstance(raised, BaseExceptionGroup) else raised
             await self._suspend(error)
             raise error from None
+        finally:
+            self._last = None
+            await asyncio.to_thread(give_memory_back)
 
     async def _take_accept(self) -> None:
         message = await self._next_signed()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from connector.policy.engine import Unanswered
 from connector.policy.errors import EngineUnavailable
 from connector.policy.rulebook import MAX_QUESTION_BYTES, Rulebook
+from connector.store.memory import give_memory_back
 from ledger.canonical import JSON
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Module:
             raise EngineUnavailable("the rulebook's WebAssembly could not be loaded") from error
         if self.policy.builtins:
             raise EngineUnavailable("the rulebook asks for builtins outside the sandbox")
-        _give_memory_back()
+        give_memory_back()  # compiling frees some nine megabytes
 
     def evaluate(self, question: bytes) -> JSON:
         """What the entry point says; "undefined" is no JSON. Raises ``Unanswered``."""
@@ -84,12 +85,3 @@ class Module:
     def close(self) -> None:
         """Let go of it; every later question is unanswered."""
         self.policy.close()
-
-
-def _give_memory_back() -> None:
-    """Compiling frees some nine megabytes that glibc keeps unless it is asked for them."""
-    import ctypes  # noqa: PLC0415 - wasmtime has loaded it, and nothing else needs it
-
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # malloc_trim(3); other C libraries have none
-    if trim is not None:
-        trim(0)
