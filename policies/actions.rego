@@ -1,11 +1,14 @@
 # The action hierarchy (ODRL 2.2, includedIn): who may use may read; who may not use may not read.
 #
-# A refined action is narrower than its name, and refinements are not enforced yet: whether it covers
-# the request is unknown, which counts against the request under a permission and under a prohibition.
+# A refined action is narrower than its name: it covers the request when its refinement holds, too.
 package bylag.actions
 
-covers(action) := "true" if {
-	is_null(action.refinement)
+import data.bylag.constraints
+import data.bylag.logic
+
+covers(action) := logic.conjunction([named(action), constraints.refined(action)])
+
+named(action) := "true" if {
 	data.bylag.facts.actions[input.request.action][action.name]
 } else := "false" if {
 	data.bylag.facts.actions[action.name]

@@ -23,8 +23,18 @@ test_an_unknown_action_is_unknown if {
 	covers("nonsense", "read") == "unknown"
 }
 
-test_a_refined_action_is_unknown if {
-	refined := {"name": "use", "refinement": question.leaf("resolution", "lteq", 10)}
-	value := actions.covers(refined) with input as question.of([])
+refined_use(constraint) := value if {
+	value := actions.covers({"name": "use", "refinement": constraint}) with input as question.of([])
+}
+
+test_a_refinement_narrows_an_action if {
+	refined_use(question.leaf("dateTime", "lteq", 1000)) == "true"
+	refined_use(question.leaf("dateTime", "gt", 1000)) == "false"
+	refined_use(question.leaf("resolution", "lteq", 10)) == "unknown"
+	refined_use(question.leaf("count", "lteq", 10)) == "unknown"
+}
+
+test_no_action_is_unknown if {
+	value := actions.covers(null) with input as question.of([])
 	value == "unknown"
 }

@@ -1,5 +1,7 @@
-# What a rule is about: its target, or the policy's, or anything. Collections and refinements are unknown.
+# What a rule is about: its target, or the policy's, or anything.
 package bylag.assets
+
+import data.bylag.collections
 
 targeted(rule) := meant(rule.target) if {
 	is_object(rule.target)
@@ -10,14 +12,4 @@ targeted(rule) := meant(rule.target) if {
 	is_null(input.policy.target)
 } else := "unknown"
 
-meant(asset) := "unknown" if {
-	not plain(asset)
-} else := "true" if {
-	asset.id == input.request.dataset
-} else := "false"
-
-plain(asset) if {
-	is_string(asset.id)
-	asset.collection == false
-	is_null(asset.refinement)
-}
+meant(asset) := collections.meant(asset, [input.request.dataset])

@@ -20,6 +20,6 @@ test_the_policys_target_is_meant_where_the_rule_names_none if {
 
 test_nothing_named_means_anything if targeted_at(null, null) == "true"
 
-test_a_collection_is_unknown if {
-	targeted_at({"id": "energy", "collection": true, "source": null, "refinement": null}, null) == "unknown"
+test_a_collection_that_nobody_attests_is_unknown if {
+	targeted_at(question.collection("all", null, null), null) == "unknown"
 }

@@ -3,7 +3,7 @@
 # prohibit (the default here): the prohibition wins. perm: the permission wins. invalid: the policy is void.
 package bylag.conflict
 
-import data.bylag.counting
+import data.bylag.reserved
 import data.bylag.rules
 
 default permitted := false
@@ -31,5 +31,5 @@ chosen := uncounted[0] if {
 
 uncounted := [rule |
 	some rule in rules.active_permissions
-	counting.guards(rule) == []
+	reserved.guards(rule) == []
 ]

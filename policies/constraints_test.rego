@@ -55,7 +55,20 @@ test_xone if {
 	joined("xone", []) == "unknown"
 }
 
-test_and_sequence_is_not_enforced_yet if joined("andSequence", [yes, yes]) == "unknown"
+test_and_sequence_stops_at_the_first_that_does_not_hold if {
+	joined("andSequence", [yes, yes]) == "true"
+	joined("andSequence", [yes, no, open]) == "false"
+	joined("andSequence", [open, no]) == "unknown"
+	joined("andSequence", [no, open]) == "false"
+	joined("andSequence", []) == "unknown"
+}
+
+test_a_counted_operand_in_a_refinement_is_unknown if {
+	every left in ["count", "bylag:rate", "timeInterval", "meteredTime"] {
+		value := constraints.refined({"refinement": question.leaf(left, "eq", 1)}) with input as question.of([])
+		value == "unknown"
+	}
+}
 
 four_deep := question.tree("and", [question.tree("or", [question.tree("and", [question.tree("or", [yes])])])])
 
@@ -69,4 +82,10 @@ test_operands_that_are_no_list_are_unknown if {
 	value_of({"logic": "and", "operands": null}) == "unknown"
 	joined("and", [yes, null]) == "unknown"
 	joined("and", [yes, "true"]) == "unknown"
+}
+
+test_a_measured_number_is_compared if {
+	known := question.knowing(question.of([]), {"values": {"percentage": {"value": 5, "unit": null}}})
+	value := constraints.value(question.rule("permission", "use", question.leaf("percentage", "lteq", 10))) with input as known
+	value == "true"
 }

@@ -49,6 +49,12 @@ test_every_missing_field_denies if {
 		"/facts",
 		"/facts/now",
 		"/facts/counters",
+		"/facts/area",
+		"/facts/began",
+		"/facts/collections",
+		"/facts/duties",
+		"/facts/transfer",
+		"/facts/values",
 		"/policy",
 		"/policy/type",
 		"/policy/version",
@@ -81,12 +87,19 @@ test_every_missing_field_denies if {
 	}
 }
 
-test_what_is_not_enforced_is_not_decided if {
-	duty := question.rule("duty", "attribute", null)
-	obligation := question.rule("obligation", "attribute", null)
-	every rules in [[json.patch(permitted, [{"op": "replace", "path": "/duties", "value": [duty]}])], [permitted, obligation]] {
-		answer := decision.answer with input as question.of(rules)
-		answer.allow == false
+test_a_duty_without_a_name_is_not_decided if {
+	every member in ["duties", "consequences", "remedies"] {
+		every strange in [null, {}, [null], ["inform"], [{"id": 1}], [{}]] {
+			answer := decision.answer with input as question.of([question.such(permitted, member, strange)])
+			answer.allow == false
+		}
+	}
+}
+
+test_a_clock_that_is_no_moment_decides_nothing if {
+	every now in [null, "1000", -1, 253402300800000] {
+		answer := decision.answer with input as question.changed(question.of([permitted]), "/facts/now", now)
+		answer.reasons == [{"code": "INPUT_INCOMPLETE", "rule": null, "parameters": {}}]
 	}
 }
 

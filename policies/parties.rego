@@ -1,16 +1,21 @@
 # Whom a rule binds: its assignee, or the policy's, or anybody.
 #
 # A party is an organisation (did) or one of its units (did#unit). A rule for the organisation binds
-# all of its units; a rule for a unit binds only that unit. Collections and refinements are unknown.
+# all of its units; a rule for a unit binds only that unit.
 package bylag.parties
 
-# The names under which the recipient can be meant.
-recipient_names contains input.request.recipient.did if is_string(input.request.recipient.did)
+import data.bylag.collections
 
-recipient_names contains concat("#", [input.request.recipient.did, input.request.recipient.unit]) if {
+# The names under which the recipient can be meant.
+recipient_names := array.concat(organisation, unit)
+
+organisation := [did | did := input.request.recipient.did; is_string(did)]
+
+unit := [name |
 	is_string(input.request.recipient.did)
 	is_string(input.request.recipient.unit)
-}
+	name := concat("#", [input.request.recipient.did, input.request.recipient.unit])
+]
 
 assigned(rule) := meant(rule.parties.assignee) if {
 	is_object(rule.parties.assignee)
@@ -21,14 +26,4 @@ assigned(rule) := meant(rule.parties.assignee) if {
 	is_null(input.policy.assignee)
 } else := "unknown"
 
-meant(party) := "unknown" if {
-	not plain(party)
-} else := "true" if {
-	party.id in recipient_names
-} else := "false"
-
-plain(party) if {
-	is_string(party.id)
-	party.collection == false
-	is_null(party.refinement)
-}
+meant(party) := collections.meant(party, recipient_names)

@@ -24,12 +24,12 @@ test_a_unit_means_only_itself if {
 
 test_somebody_else_is_not_meant if assigned_to(question.party("did:web:other.example"), null) == "false"
 
-test_a_collection_or_refinement_is_unknown if {
-	assigned_to({"id": "did:web:company.example", "collection": true, "source": null, "refinement": null}, null) == "unknown"
+test_what_is_no_party_is_unknown if {
 	assigned_to(
 		{"id": "did:web:company.example", "collection": false, "source": null, "refinement": {}},
 		null,
 	) == "unknown"
+	assigned_to({"id": "did:web:company.example", "collection": "true"}, null) == "unknown"
 }
 
 test_nobody_named_means_anybody if {

@@ -54,7 +54,16 @@ of(rules) := {
 	"version": 1,
 	"agreement": {"id": "a", "digest": "d", "purpose": research, "legal_basis": null},
 	"consent": null,
-	"facts": {"now": 1000, "counters": {}},
+	"facts": {
+		"area": null,
+		"began": null,
+		"collections": {},
+		"counters": {},
+		"duties": {},
+		"now": 1000,
+		"transfer": null,
+		"values": {},
+	},
 	"membership": {"number": 1, "digest": "e"},
 	"policy": policy(rules),
 	"request": {
@@ -71,3 +80,24 @@ of(rules) := {
 changed(question, path, value) := json.patch(question, [{"op": "replace", "path": path, "value": value}])
 
 without(question, path) := json.patch(question, [{"op": "remove", "path": path}])
+
+# The question with some of its facts set.
+knowing(question, facts) := object.union(question, {"facts": object.union(question.facts, facts)})
+
+collection(id, source, refinement) := {"id": id, "collection": true, "source": source, "refinement": refinement}
+
+duty(id, action) := {
+	"id": id,
+	"kind": "duty",
+	"action": {"name": action, "refinement": null},
+	"parties": {"assigner": null, "assignee": null},
+	"target": null,
+	"output": null,
+	"constraint": null,
+	"duties": [],
+	"consequences": [],
+	"remedies": [],
+}
+
+# A rule with one of its members replaced.
+such(rule, member, value) := object.union(object.remove(rule, [member]), {member: value})

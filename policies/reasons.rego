@@ -4,31 +4,41 @@
 package bylag.reasons
 
 import data.bylag.actions
+import data.bylag.area
 import data.bylag.assets
 import data.bylag.conflict
 import data.bylag.constraints
-import data.bylag.counting
+import data.bylag.duties
 import data.bylag.parties
 import data.bylag.request
 import data.bylag.rules
 import data.bylag.tree
+import data.bylag.unmet
 
 listed := [{"code": "PERMITTED", "rule": conflict.chosen.id, "parameters": {}}] if {
 	request.complete
 	request.within_agreement
+	area.within
 	conflict.permitted
 } else := array.slice(against, 0, 20) if {
 	request.complete
 } else := [{"code": "INPUT_INCOMPLETE", "rule": null, "parameters": {}}]
 
 against := array.concat(
-	array.concat(beyond_agreement, array.concat(void, prohibited)),
-	array.concat(without_permission, array.concat(not_meant, not_satisfied)),
+	array.concat(array.concat(beyond_agreement, outside_area), array.concat(void, prohibited)),
+	array.concat(
+		array.concat(without_permission, not_meant),
+		array.concat(not_satisfied, not_kept),
+	),
 )
 
 beyond_agreement := [{"code": "PURPOSE_BEYOND_AGREEMENT", "rule": null, "parameters": purposes} |
 	not request.within_agreement
 	purposes := {"asked": input.request.purpose, "agreed": input.agreement.purpose}
+]
+
+outside_area := [{"code": "OUTSIDE_AREA", "rule": null, "parameters": {"country": area.country}} |
+	not area.within
 ]
 
 void := [{"code": "POLICY_VOID", "rule": null, "parameters": {}} | conflict.void]
@@ -59,7 +69,7 @@ other_target(rule) := [{"code": "OTHER_TARGET", "rule": rule.id, "parameters": {
 	asked := input.request.dataset
 ]
 
-not_satisfied := [of_leaf(node, rule) |
+not_satisfied := [unmet.reason(node, rule) |
 	some rule in rules.permissions
 	actions.covers(rule.action) == "true"
 	parties.assigned(rule) == "true"
@@ -69,35 +79,13 @@ not_satisfied := [of_leaf(node, rule) |
 	constraints.leaf(node, rule) != "true"
 ]
 
-of_leaf(node, rule) := {
-	"code": "PURPOSE_NOT_PERMITTED",
-	"rule": rule.id,
-	"parameters": {"asked": input.request.purpose, "operator": node.operator, "named": node.right},
-} if {
-	node.left == "purpose"
-} else := {
-	"code": "OUTSIDE_PERIOD",
-	"rule": rule.id,
-	"parameters": {"operator": node.operator, "bound": node.right},
-} if {
-	node.left == "dateTime"
-} else := {
-	"code": "RECIPIENT_NOT_PERMITTED",
-	"rule": rule.id,
-	"parameters": {"operator": node.operator, "named": node.right},
-} if {
-	node.left == "recipient"
-} else := {
-	"code": "COUNT_USED_UP",
-	"rule": rule.id,
-	"parameters": {"limit": counting.limit(node)},
-} if {
-	node.left == "count"
-	constraints.leaf(node, rule) == "false"
-} else := {
-	"code": "FACT_MISSING",
-	"rule": rule.id,
-	"parameters": {"operand": "count"},
-} if {
-	node.left == "count"
-} else := {"code": "NOT_ENFORCED", "rule": rule.id, "parameters": {}}
+not_kept := [{"code": code, "rule": rule.id, "parameters": {"duty": duty.id, "action": action}} |
+	some rule in rules.permissions
+	actions.covers(rule.action) == "true"
+	parties.assigned(rule) == "true"
+	assets.targeted(rule) == "true"
+	some duty in rule.duties
+	duties.kept(duty) != "true"
+	code := unmet.of_duty(duty)
+	action := unmet.action_of(duty)
+]

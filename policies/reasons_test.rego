@@ -78,4 +78,6 @@ test_what_cannot_be_read_is_unknown_even_without_the_check_before if {
 	nowhere == "unknown"
 	never := constraints.value({}) with input as {}
 	never == "unknown"
+	unrefined := constraints.refined({}) with input as {}
+	unrefined == "unknown"
 }

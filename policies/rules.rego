@@ -1,11 +1,13 @@
 # Which rules bear on the request, and which of them are active.
 #
-# A permission is active when everything about it is certain; a prohibition unless something rules it out.
+# A permission is active when everything about it is certain, its duties kept; a prohibition unless something
+# rules it out. A remedy makes up for a prohibition that was infringed; it permits nothing (ODRL 2.2, 2.6.8).
 package bylag.rules
 
 import data.bylag.actions
 import data.bylag.assets
 import data.bylag.constraints
+import data.bylag.duties
 import data.bylag.parties
 
 permissions := [rule |
@@ -24,6 +26,7 @@ active_permissions := [rule |
 	parties.assigned(rule) == "true"
 	assets.targeted(rule) == "true"
 	constraints.value(rule) == "true"
+	duties.value(rule) == "true"
 ]
 
 active_prohibitions := [rule |

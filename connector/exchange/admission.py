@@ -184,7 +184,7 @@ async def _admit_request(
         if transaction.session.get(ExchangeRow, conversation.exchange) is not None:
             raise Replayed("this exchange was begun before", field="exchange")
         if request.mode != "query":  # there each question is a use of its own
-            counters.reserve(transaction, terms.agreement, ruling.counters)
+            counters.reserve(transaction, terms.agreement, ruling.counters, ground.ambient.now())
         decision = record_decision(transaction, conversation, terms, ruling)
         row = _new_row(conversation, terms, request, selection, snapshot)
         signed = conversation.say(
@@ -371,7 +371,7 @@ async def decide(ground: Ground, terms: Terms, purpose: str) -> tuple[Asked, Map
     Raises :class:`DeniedByPolicy` unless ``allow`` is exactly true.
     """
     asked = ground.policy.ask(terms, purpose)
-    counts = counters.values(ground.database, terms.agreement, asked.counters)
+    counts = counters.values(ground.database, terms.agreement, asked.counters, ground.ambient.now())
     ruling = await ground.policy.rule(asked, counts)
     if ruling.allow is not True:
         raise DeniedByPolicy(ruling)

@@ -55,4 +55,9 @@ class StoredAgreements:
             provider_log=document.provider.log.key,
             consumer_log=document.consumer.log.key,
             until=agreed.period.end,
+            began=agreed.period.begin,
+            legal_basis=agreed.legal_basis,
+            secrecy_ground=agreed.secrecy_ground,
+            places=agreed.places,
+            transfer_ground=agreed.transfer_ground,
         )

@@ -185,7 +185,9 @@ class AnsweringSession:
     async def _rule(self) -> tuple[Ruling, Mapping[str, int]]:
         """The ruling for one question, under a lease or decided anew, and the counters it was of."""
         asked = self._admitted.asked
-        counts = counters.values(self._ground.database, self._terms.agreement, asked.counters)
+        counts = counters.values(
+            self._ground.database, self._terms.agreement, asked.counters, self._ground.ambient.now()
+        )
         return await self._ground.policy.rule(asked, counts), counts
 
     def _release(self, transaction: Transaction, window: OpenWindow, found: _Found) -> Answer:
@@ -200,7 +202,9 @@ class AnsweringSession:
                 self._terms.windows,
             )
             self._begin_window(transaction, window)
-        counters.reserve(transaction, self._terms.agreement, found.ruling.counters)
+        counters.reserve(
+            transaction, self._terms.agreement, found.ruling.counters, self._ground.ambient.now()
+        )
         if found.ruling is not self._ruling:
             self._decision = record_decision(transaction, self._conversation, self._terms, found.ruling)
             self._ruling = found.ruling

@@ -1,7 +1,10 @@
-"""Counts that a policy limits, reserved in the writer's transaction.
+"""What a policy limits and each use changes, reserved in the writer's transaction.
 
 Two requests for the last use: one gets it. The count is read and raised in the transaction that
 records the grant, so it holds across restarts and cannot be passed by requests at the same time.
+
+A rate is kept in a row for each window, named with the window's start, ``rate:day:RULE:START``; a question
+is asked about the window that holds now. Rows of windows that ended go with the next use.
 """
 
 from __future__ import annotations
@@ -10,23 +13,35 @@ import sqlite3
 from collections.abc import Iterable
 
 from connector.exchange.ground import Denied
+from connector.policy.decision import CounterGuard
+from connector.policy.vocabulary import RATE_WINDOWS
 from connector.store.database import Database
 from connector.store.writer import Transaction
-from ledger.names import AgreementId
+from ledger.names import AgreementId, Milliseconds
+
+_NOT_METERED = "metered:"
 
 
-def values(database: Database, agreement: AgreementId, names: Iterable[str]) -> dict[str, int]:
-    """What has been granted so far, by each of the counters ``names``.
+def values(
+    database: Database, agreement: AgreementId, names: Iterable[str], now: Milliseconds
+) -> dict[str, int]:
+    """What has been granted so far, by each of the counters ``names``; a rate's, in the window of ``now``.
 
     Here no row means that nothing was granted: a counter begins with its first grant. What is missing
-    from the answer is no number, and whoever decides must not take it for one.
+    from the answer is no number, and whoever decides must not take it for one: time of use that nobody
+    meters is missing until somebody does.
     """
     wanted = tuple(names)
     if not wanted:
         return {}
     with database.read_sqlite() as connection:
         granted = _read(connection, agreement)
-    return {name: granted.get(name, 0) for name in wanted}
+    rows = {name: _row(name, now) for name in wanted}
+    return {
+        name: granted.get(row, 0)
+        for name, row in rows.items()
+        if row in granted or not name.startswith(_NOT_METERED)
+    }
 
 
 def _read(connection: sqlite3.Connection, agreement: AgreementId) -> dict[str, int]:
@@ -34,16 +49,59 @@ def _read(connection: sqlite3.Connection, agreement: AgreementId) -> dict[str, i
     return dict(rows.fetchall())
 
 
-def reserve(transaction: Transaction, agreement: AgreementId, limits: tuple[tuple[str, int], ...]) -> None:
-    """Raise every counter by one. Raises :class:`~connector.exchange.ground.Denied` at a limit."""
-    if not limits:
+def reserve(
+    transaction: Transaction, agreement: AgreementId, guards: Iterable[CounterGuard], now: Milliseconds
+) -> None:
+    """Reserve each counter as its kind says (:class:`~connector.policy.decision.CounterGuard`).
+
+    Raises :class:`~connector.exchange.ground.Denied` at a limit.
+    """
+    guards = tuple(guards)
+    if not guards:
         return
     granted = _read(transaction.sqlite, agreement)
-    for name, limit in limits:
-        if granted.get(name, 0) >= limit:
-            raise Denied("COUNT_EXHAUSTED", f"the agreement allows {limit}")
-        transaction.sqlite.execute(
-            "INSERT INTO counter (agreement, name, value) VALUES (?, ?, 1)"
-            " ON CONFLICT (agreement, name) DO UPDATE SET value = value + 1",
-            (agreement, name),
-        )
+    for guard in guards:
+        value = granted.get(guard.name, 0)
+        if guard.kind == "spacing":
+            if value and now - value < guard.limit:
+                raise Denied("TOO_SOON", f"the agreement asks for {guard.limit} ms between two uses")
+            _set(transaction.sqlite, agreement, guard.name, now)
+        elif value >= guard.limit:
+            raise Denied("COUNT_EXHAUSTED", f"the agreement allows {guard.limit}")
+        elif guard.kind == "use":
+            _set(transaction.sqlite, agreement, guard.name, value + 1)
+            _forget_ended(transaction.sqlite, agreement, guard.name, granted)
+
+
+def add(transaction: Transaction, agreement: AgreementId, name: str, milliseconds: int) -> None:
+    """Add measured time of use to a metered counter."""
+    value = _read(transaction.sqlite, agreement).get(name, 0)
+    _set(transaction.sqlite, agreement, name, value + milliseconds)
+
+
+def _row(name: str, now: Milliseconds) -> str:
+    """The row in which a counter is kept: for a rate, that of the window which holds ``now``."""
+    if not name.startswith("rate:"):
+        return name
+    length = RATE_WINDOWS[name.split(":", 2)[1]]
+    return f"{name}:{now - now % length}"
+
+
+def _set(connection: sqlite3.Connection, agreement: AgreementId, name: str, value: int) -> None:
+    connection.execute(
+        "INSERT INTO counter (agreement, name, value) VALUES (?, ?, ?)"
+        " ON CONFLICT (agreement, name) DO UPDATE SET value = excluded.value",
+        (agreement, name, value),
+    )
+
+
+def _forget_ended(
+    connection: sqlite3.Connection, agreement: AgreementId, name: str, granted: dict[str, int]
+) -> None:
+    if not name.startswith("rate:"):
+        return
+    rate, _, start = name.rpartition(":")
+    for other in granted:
+        of, _, began = other.rpartition(":")
+        if of == rate and int(began) < int(start):
+            connection.execute("DELETE FROM counter WHERE agreement = ? AND name = ?", (agreement, other))

@@ -22,6 +22,7 @@ from connector.exchange.attempts import Attempts
 from connector.exchange.floods import Floods
 from connector.exchange.growth import Growth
 from connector.exchange.windows import Piece
+from connector.policy.decision import CounterGuard
 from connector.source.view import Labels
 from connector.store.database import Database
 from connector.store.writer import Writer
@@ -78,6 +79,14 @@ class Terms:
     consumer_log: str
     until: Milliseconds | None = None
     """When the agreement's period ends; None: when it is terminated."""
+    began: Milliseconds | None = None
+    """When the agreement's period began."""
+    legal_basis: str | None = None
+    secrecy_ground: str | None = None
+    places: tuple[str, ...] = ()
+    """Where the data may be processed, as agreed: ISO 3166 codes, EU or EEA."""
+    transfer_ground: str | None = None
+    """Why processing outside the configured area is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +100,8 @@ class Ruling:
     mask: tuple[str, ...]
     """Columns that must not be seen."""
     row_filter: JSONObject | None
-    counters: tuple[tuple[str, int], ...]
-    """Counters that the release must reserve: name and limit."""
+    counters: tuple[CounterGuard, ...]
+    """Counters that the release must reserve."""
     valid_until: Milliseconds | None
     recorded: Callable[[], tuple[JSONObject, JSONObject]]
     """Gives the input and the whole decision, as the record keeps them for a replay."""

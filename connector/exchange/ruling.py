@@ -13,6 +13,8 @@ from typing import Final
 from connector.exchange.ground import Asked, Ruling, Terms
 from connector.identity import syntax
 from connector.identity.directory import Directory
+from connector.identity.organisation import Kind
+from connector.policy.facts import Facts, Named
 from connector.policy.input import (
     RELEASE_ACTION,
     AgreementFacts,
@@ -24,6 +26,7 @@ from connector.policy.input import (
 from connector.policy.lease import Answer, LeasedEngine, Session
 from connector.policy.local import JoinedDecision
 from connector.policy.reading import read_policy
+from connector.policy.vocabulary import PROFILE
 from ledger.canonical import JSON, JSONObject, decode_object
 from ledger.names import ParticipantId
 
@@ -46,9 +49,16 @@ class Question:
 class LeasedRulings:
     """Asks the engine under the agreement's policy, with leases (``connector.policy.lease``)."""
 
-    def __init__(self, engine: Callable[[], LeasedEngine], directory: Callable[[], Directory]) -> None:
+    def __init__(
+        self,
+        engine: Callable[[], LeasedEngine],
+        directory: Callable[[], Directory],
+        area: tuple[str, ...] | None = None,
+    ) -> None:
+        """``area``: the countries where data may be received and processed without a ground; None: any."""
         self._engine = engine
         self._directory = directory
+        self._area = area
 
     def ask(
         self,
@@ -71,8 +81,9 @@ class LeasedRulings:
             dataset=terms.dataset,
             recipient=Recipient(terms.consumer, terms.consumer_unit, self._attributes(terms.consumer)),
             policy=policy,
-            agreement=AgreementFacts(terms.agreement, terms.contract, terms.purpose),
+            agreement=AgreementFacts(terms.agreement, terms.contract, terms.purpose, terms.legal_basis),
             membership=MembershipFacts(trust.number, trust.digest),
+            facts=self._facts(terms),
         )
         return Question(self._engine().open(standing))
 
@@ -85,6 +96,29 @@ class LeasedRulings:
         """Like :meth:`decide`, on an event loop."""
         question = _question(asked)
         return _kept(question, await self._engine().ask(question.session, _values(question, counts)))
+
+    def _facts(self, terms: Terms) -> Facts:
+        """What the agreement says, and which organisations of each kind the list has."""
+        named: dict[str, Named] = {}
+        if terms.secrecy_ground is not None:
+            named["bylag:secrecyGround"] = {terms.secrecy_ground: ()}
+        if terms.places:
+            named["bylag:processingPlace"] = dict.fromkeys(terms.places, ())
+        return Facts(
+            began=terms.began,
+            area=self._area,
+            transfer=terms.transfer_ground,
+            collections=self._collections(terms.consumer),
+            named=named,
+        )
+
+    def _collections(self, recipient: ParticipantId) -> dict[str, tuple[str, ...]]:
+        """The collections that the list attests: one for each kind of organisation, as far as it matters."""
+        entry = None if syntax.is_handle(recipient) else self._directory().trust.find(recipient)
+        return {
+            PROFILE + kind.value: (recipient,) if entry is not None and entry.kind is kind else ()
+            for kind in Kind
+        }
 
     def _attributes(self, recipient: ParticipantId) -> dict[str, JSON]:
         """What the membership list attests of a recipient; a person has no attributes."""
@@ -131,7 +165,7 @@ def _ruling(session: Session, answer: Answer) -> Ruling:
         rulebook=decision.revision,
         mask=decision.column_mask,
         row_filter=decision.row_filter,
-        counters=tuple((guard.name, guard.limit) for guard in decision.counters),
+        counters=decision.counters,
         valid_until=decision.valid_until,
         recorded=recorded,
         local_rules=decision.local_rules if isinstance(decision, JoinedDecision) else None,

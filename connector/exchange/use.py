@@ -99,7 +99,7 @@ async def _rule(ground: Ground, terms: Terms, purpose: str) -> Ruling:
     if not terms.active:
         raise Denied("AGREEMENT_ENDED")
     asked = ground.policy.ask(terms, purpose)
-    counts = counters.values(ground.database, terms.agreement, asked.counters)
+    counts = counters.values(ground.database, terms.agreement, asked.counters, ground.ambient.now())
     ruling = await ground.policy.rule(asked, counts)
     if ruling.allow is not True:
         raise Denied(ruling.code)
@@ -121,7 +121,7 @@ def _record(
     require_active(transaction, terms.agreement)
     if (barred := ground.bars.code(terms.agreement)) is not None:
         raise Denied(barred)
-    counters.reserve(transaction, terms.agreement, ruling.counters)
+    counters.reserve(transaction, terms.agreement, ruling.counters, ground.ambient.now())
     question, result = ruling.recorded()
     decision = ground.recorder.record_decision(
         transaction,

@@ -14,7 +14,7 @@ from typing import Final
 from connector.policy.errors import MalformedPolicy, PolicyRefused
 from connector.policy.jsonld import Node, iri, term, type_iri, typed
 from connector.policy.normal import MAX_LOGIC_DEPTH, Constraint, Leaf, Right, compared, joined, logic_depth
-from connector.policy.values import literal, purpose, states_type
+from connector.policy.values import check_unit, operand_value, states_type
 from connector.policy.vocabulary import (
     LEFT_OPERANDS,
     LOGICS,
@@ -80,6 +80,7 @@ def _leaf(node: Node) -> Leaf:
     unit = node.name("unit")
     if unit is not None:
         node.gate("unit", path)
+    check_unit(name, unit, path)
     leaf = Leaf(name, operator, right, datatype, unit, node.name("uid"))
     node.finish()
     return leaf
@@ -109,7 +110,7 @@ def _right(node: Node, name: str, operand: LeftOperand, operator: str) -> Right:
             )
         if isinstance(plain, str) and local_name(plain) == "policyUsage":
             node.gate("policyUsage", at)
-        values.append(purpose(plain, at) if name == "purpose" else literal(plain, operand.datatype, at))
+        values.append(operand_value(plain, name, operator, operand.datatype, at))
     return compared(values, operator, path)
 
 

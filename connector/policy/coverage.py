@@ -5,8 +5,10 @@ Rules that hold here:
 * A term is enforced when a policy is published, when a request is decided, when data is released, or
   afterwards as a tracked duty; or it is refused at publish, by name. No term is ignored.
 * An operand says where its fact comes from: *measured* by the provider, *attested* by the membership
-  list or a credential, or *declared* in the consumer's signed Request (and then the consumer answers for
-  it). An operand without a source is refused.
+  list, a credential or the agreement that both signed, or *declared* in the consumer's signed Request (and
+  then the consumer answers for it). An operand without a source is refused.
+* Where the connector has no such fact yet, the question says null: a permission that needs it is denied, a
+  prohibition that rests on it binds. The row says so (:data:`NOT_FED_YET`).
 * ``docs/odrl-coverage.md`` is this table, printed by ``python -m connector.policy.coverage_page``.
 
 :func:`require` is the gate that publishing goes through.
@@ -18,7 +20,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from connector.policy.errors import PolicyRefused
-from connector.policy.normal import Constraint, Leaf, NormalPolicy, Rule, leaves, leaves_of
+from connector.policy.normal import NOBODY, Constraint, Leaf, NormalPolicy, Rule, leaves, leaves_of
 from connector.policy.vocabulary import (
     ABOUT_TERMS,
     ACTION_PARENTS,
@@ -27,6 +29,7 @@ from connector.policy.vocabulary import (
     OTHER_POLICY_CLASSES,
     PARTY_FUNCTIONS,
     REPLACED_ACTIONS,
+    RESERVED_OPERANDS,
 )
 
 
@@ -74,11 +77,16 @@ def _decision(how: str, *terms: str, fact: FactFrom | None = None) -> list[Row]:
     return [Row(term, Where.DECISION, how, fact) for term in terms]
 
 
+def _tracked(how: str, *terms: str) -> list[Row]:
+    return [Row(term, Where.TRACKED_DUTY, how) for term in terms]
+
+
 def _refused(how: str, instead: str, *terms: str) -> list[Row]:
     return [Row(term, Where.REFUSED, how, None, instead) for term in terms]
 
 
 _NOT_YET: Final = "not enforced yet"
+NOT_FED_YET: Final = "no such fact in the connector yet: unknown, so a permission that needs it is denied"
 
 _STRUCTURE: Final = [
     *_publish("read as a Set: nobody is granted anything until it is agreed", "Policy", "Set"),
@@ -106,27 +114,53 @@ _STRUCTURE: Final = [
     *_decision("a rule for an action holds for every action included in it", "action", "includedIn"),
     *_decision("all constraints of a rule must hold", "constraint"),
     *_decision("three-valued: what is unknown never lets data out", "and", "or", "xone"),
+    *_decision(
+        "one after the other: what follows the first that does not hold is not looked at", "andSequence"
+    ),
+    *_decision(
+        "narrows an action, a party collection or an asset collection: where it does not hold, the rule is"
+        " about something else",
+        "refinement",
+    ),
+    *_decision(
+        "means its members, as attested (`bylag:municipality` and the other kinds of the membership list);"
+        " about a collection that nobody attests nothing is known",
+        "PartyCollection",
+        "AssetCollection",
+        "source",
+        fact=FactFrom.ATTESTED,
+    ),
+    *_publish(
+        "the parents' rules are written into the policy; the child's conflict strategy rules; a parent that"
+        " is not at hand refuses the child",
+        "inheritFrom",
+    ),
+    *_publish("the window of a `rate`, the currency of a `payAmount`; refused elsewhere", "unit"),
+    *_tracked("what a permission asks in return, or what the policy obliges to by itself", "Duty"),
+    *_tracked(
+        "owed with the use that it belongs to; while it is violated, and no consequence made it good, the"
+        " permission is not active; what comes first by its nature must be fulfilled before",
+        "duty",
+    ),
+    *_tracked("owed from the agreement on, whatever is asked", "obligation"),
+    *_tracked("owed when its duty was violated; makes good for it", "consequence"),
+    *_tracked(
+        "owed when its prohibition was infringed; it makes good for that and permits nothing", "remedy"
+    ),
     *_decision("what happens when a permission and a prohibition both hold; prohibit if unsaid", "conflict"),
     *_decision("the permission wins", "perm"),
     *_decision("the prohibition wins", "prohibit"),
     *_decision("the policy is void for the request, which is denied", "invalid"),
     *_decision("compared as the left operand's type says", "eq", "neq", "lt", "lteq", "gt", "gteq"),
-    *_decision("the purpose asked for is the one named, or narrower", "isA"),
-    *_decision("at least one of the values named", "isAnyOf"),
-    *_decision("none of the values named", "isNoneOf"),
+    *_decision("the value is the one named, or narrower in the vocabulary it is taken from", "isA"),
+    *_decision("the value lies in the one named, by its vocabulary or as an attested member", "isPartOf"),
+    *_decision("the value named is an attested member of what holds", "hasPart"),
+    *_decision("every value named is among those that hold, in whatever order", "isAllOf"),
+    *_decision("what holds is among the values named", "isAnyOf"),
+    *_decision("what holds is none of the values named", "isNoneOf"),
 ]
 
 _STRUCTURE_REFUSED: Final = [
-    *_refused(_NOT_YET, "Copy the parent's rules into this policy.", "inheritFrom"),
-    *_refused(_NOT_YET, "Put the duty into the contract's prose.", "Duty", "duty", "obligation"),
-    *_refused(_NOT_YET, "Put what follows from a breach into the contract's prose.", "consequence", "remedy"),
-    *_refused(_NOT_YET, "State it as a constraint of the rule.", "refinement"),
-    *_refused(
-        _NOT_YET, "Give each member a rule of its own.", "AssetCollection", "PartyCollection", "source"
-    ),
-    *_refused(_NOT_YET, "Use `and`, where no order is needed.", "andSequence"),
-    *_refused(_NOT_YET, "Use `isAnyOf`.", "hasPart", "isPartOf", "isAllOf"),
-    *_refused(_NOT_YET, "State the limit in the unit it is counted in.", "unit"),
     *_refused("nothing is fetched to decide", "Write the value as `rightOperand`.", "rightOperandReference"),
     *_refused(
         "a policy does not state what is to be measured", "Leave it out; the fact is measured.", "status"
@@ -146,44 +180,126 @@ _STRUCTURE_REFUSED: Final = [
     *_refused("who belongs where is attested, not stated in a policy", "Name the members.", "partOf"),
 ]
 
+_RESERVED: Final = "from the ledger; reserved in the transaction that records the use"
+
+
+def _reserved(how: str, term: str) -> Row:
+    return Row(term, Where.RELEASE, how, FactFrom.MEASURED)
+
+
+def _operand(fact: FactFrom, how: str, *terms: str) -> list[Row]:
+    return _decision(how, *terms, fact=fact)
+
+
+def _not_fed(fact: FactFrom, how: str, *terms: str) -> list[Row]:
+    return _decision(f"{how}; {NOT_FED_YET}", *terms, fact=fact)
+
+
 _OPERANDS: Final = [
-    *_decision("the provider's clock when the release is decided", "dateTime", fact=FactFrom.MEASURED),
-    *_decision(
+    *_operand(FactFrom.MEASURED, "the provider's clock when the release is decided", "dateTime"),
+    *_operand(
+        FactFrom.DECLARED,
         "one DPV purpose, stated in the signed Request, never wider than the agreement's",
         "purpose",
-        fact=FactFrom.DECLARED,
     ),
-    *_decision("the organisation that asks, or its unit", "recipient", fact=FactFrom.ATTESTED),
-    Row(
-        "count",
-        Where.RELEASE,
-        "uses of the permission, from the ledger; reserved in the transaction that records the release",
+    *_operand(
+        FactFrom.ATTESTED, "the organisation that asks, its unit, or a collection it belongs to", "recipient"
+    ),
+    *_operand(
+        FactFrom.MEASURED, "the time since the agreement's period began; `eq` is at most that", "elapsedTime"
+    ),
+    *_operand(
+        FactFrom.MEASURED, "the time since the agreement's period began; `eq` is at least that", "delayPeriod"
+    ),
+    *_operand(
+        FactFrom.ATTESTED, "the recipient's industry, as the membership list spells its code", "industry"
+    ),
+    *_operand(
+        FactFrom.ATTESTED,
+        "the recipient's country by its ISO 3166 code; it is part of `bylag:area` when the configuration says"
+        " so",
+        "spatial",
+    ),
+    *_operand(FactFrom.MEASURED, "the digest of the dataset version that is released", "version"),
+    *_operand(FactFrom.MEASURED, "what is counted here is `bylag:use`: a use that is granted", "unitOfCount"),
+    *_operand(
+        FactFrom.ATTESTED,
+        "the legal basis that the agreement names; says nothing of consent",
+        "bylag:legalBasis",
+    ),
+    *_operand(
+        FactFrom.ATTESTED,
+        "what lifts official secrecy, as the agreement names it; apart from legal basis and consent",
+        "bylag:secrecyGround",
+    ),
+    *_operand(
+        FactFrom.ATTESTED,
+        "the countries of processing that the agreement names, by their ISO 3166 codes; outside the"
+        " configured area a transfer ground is needed",
+        "bylag:processingPlace",
+    ),
+    _reserved(f"uses of the permission, {_RESERVED}", "count"),
+    _reserved(f"uses within a minute, hour, day (where no unit is named) or week, {_RESERVED}", "bylag:rate"),
+    _reserved(f"the time since the last use, {_RESERVED}; `eq` is at least that", "timeInterval"),
+    _reserved(
+        "milliseconds of metered use so far; there must be room. No meter in the connector yet: unknown, so a"
+        " permission that needs it is denied",
+        "meteredTime",
+    ),
+    *_not_fed(FactFrom.MEASURED, "how the data is delivered", "deliveryChannel"),
+    *_not_fed(FactFrom.ATTESTED, "an event that a credential says is under way", "event"),
+    *_not_fed(FactFrom.MEASURED, "of the dataset version", "fileFormat", "language", "media", "product"),
+    *_not_fed(FactFrom.DECLARED, "the device that the data is for", "systemDevice"),
+    *_not_fed(FactFrom.DECLARED, "the place on a network that the data is for", "virtualLocation"),
+    *_not_fed(FactFrom.MEASURED, "paid so far, in minor units of the currency", "payAmount"),
+    *_not_fed(
         FactFrom.MEASURED,
+        "bytes, and the share of the whole, of what would leave: not known of a projection beforehand",
+        "absoluteSize",
+        "percentage",
     ),
+    *_not_fed(
+        FactFrom.ATTESTED, "the consent that was given, apart from legal basis and secrecy", "bylag:consent"
+    ),
+    *_not_fed(FactFrom.ATTESTED, "how strongly a consent was given", "bylag:assurance"),
+    *_not_fed(FactFrom.MEASURED, "the categories of data in the dataset", "bylag:dataCategory"),
+    *_not_fed(FactFrom.DECLARED, "how long the consumer keeps the data", "bylag:retentionPeriod"),
+    *_not_fed(FactFrom.DECLARED, "whom the consumer hands the data on to", "bylag:onwardTransfer"),
+    *_not_fed(FactFrom.MEASURED, "the smallest group that a row stands for (k)", "bylag:aggregationLevel"),
 ]
 
 _ENFORCED_OPERANDS: Final = frozenset(row.term for row in _OPERANDS)
 
+COMES_FIRST: Final = {
+    "obtainConsent": "as a duty it comes first: nothing is released before it is fulfilled",
+    "compensate": "as a duty with a `payAmount` it comes first; without one it is owed afterwards",
+}
+"""Duties that come first by their nature (policies/duties.rego); every other is owed afterwards."""
+
+_ASKED_FOR: Final = "asked for, or included in what is asked for; a release is `read`, a use says what it is"
+_AFTERWARDS: Final = "as a duty it is owed afterwards"
+
+_ACTIONS: Final = [
+    Row(name, Where.DECISION, f"{_ASKED_FOR}; {COMES_FIRST.get(name, _AFTERWARDS)}", FactFrom.DECLARED)
+    for name in sorted(ACTION_PARENTS)
+]
+
 _COMMON_REFUSED: Final = [
     *_refused("no right of this kind is granted here", "Use Offer.", *OTHER_POLICY_CLASSES),
-    *_refused(_NOT_YET, "Name the party in the contract's prose.", *PARTY_FUNCTIONS[2:]),
     *_refused(_NOT_YET, "Put it into the contract's prose.", "output"),
     *_refused(_NOT_YET, "State the moment itself.", "policyUsage"),
     *_refused(
-        _NOT_YET,
-        "Use `purpose`, `dateTime`, `recipient` or `count`, or put it into the contract's prose.",
+        "nothing measures, attests or declares it",
+        "Use an operand of this table that has a source for its fact, or put it into the contract's prose.",
         *sorted(LEFT_OPERANDS.keys() - _ENFORCED_OPERANDS),
     ),
 ]
 
 ROWS: Final[tuple[Row, ...]] = (
     *_STRUCTURE,
-    *_decision(
-        "asked for, or included in what is asked for; a release is `read`, a use says what it is",
-        *sorted(ACTION_PARENTS),
-        fact=FactFrom.DECLARED,
-    ),
+    *_ACTIONS,
     *_OPERANDS,
+    *_tracked("who owes the duty, or to whom; named in the task that it becomes", *PARTY_FUNCTIONS[2:]),
     *_publish("words for people: kept and signed, and decide nothing", *("dct:" + t for t in ABOUT_TERMS)),
     *_STRUCTURE_REFUSED,
     *_COMMON_REFUSED,
@@ -212,21 +328,27 @@ def facts_of(policy: NormalPolicy) -> tuple[Row, ...]:
 
 
 def check_rule(rule: Rule, path: str) -> None:
-    """Refuse what only the rule as a whole shows: where ``count`` stands.
+    """Refuse what only the rule as a whole shows: where counted operands and other parties stand.
 
     A counter is reserved for each use of a permission. Under ``or`` or ``xone`` it would be open whether
-    this use is counted, and a prohibition has no uses to count.
+    this use is counted, and nothing but a permission has uses to count. Whom a duty informs or pays, only
+    a duty can say.
     """
-    if rule.constraint is None:
-        return
-    if rule.kind != "permission" and any(leaf.left == "count" for leaf in leaves_of(rule.constraint)):
-        raise PolicyRefused("count", path, "Limit the count of a permission.")
-    if _counts_under_choice(rule.constraint):
-        raise PolicyRefused("count", path, "Give the counted case a permission of its own.")
+    own = [] if rule.constraint is None else list(leaves_of(rule.constraint))
+    counted = [leaf.left for leaf in leaves(rule) if leaf.left in RESERVED_OPERANDS]
+    counted_here = [leaf.left for leaf in own if leaf.left in RESERVED_OPERANDS]
+    if counted and (rule.kind != "permission" or len(counted) > len(counted_here)):
+        raise PolicyRefused(counted[0], path, "Limit it in a constraint of a permission.")
+    if rule.constraint is not None and (chosen := _counted_under_choice(rule.constraint)) is not None:
+        raise PolicyRefused(chosen, path, "Give the counted case a permission of its own.")
+    others = sorted(rule.parties.keys() - NOBODY.keys())
+    if others and rule.kind in ("permission", "prohibition"):
+        raise PolicyRefused(others[0], path, "Name the party in a duty.")
 
 
-def _counts_under_choice(constraint: Constraint, inside: bool = False) -> bool:
+def _counted_under_choice(constraint: Constraint, inside: bool = False) -> str | None:
     if isinstance(constraint, Leaf):
-        return inside and constraint.left == "count"
-    inside = inside or constraint.logic != "and"
-    return any(_counts_under_choice(operand, inside) for operand in constraint.operands)
+        return constraint.left if inside and constraint.left in RESERVED_OPERANDS else None
+    inside = inside or constraint.logic in ("or", "xone")
+    found = (_counted_under_choice(operand, inside) for operand in constraint.operands)
+    return next((left for left in found if left is not None), None)

@@ -22,8 +22,8 @@ two together, and checks that no term of the ODRL 2.2 core vocabulary is missing
 
 Nothing in a policy is ignored: a term is enforced at one of the places below, or the policy is refused
 and the term named. Where a term is compared with a fact, the fact is **measured** by the provider,
-**attested** by the membership list or a credential, or **declared** in the consumer's signed Request;
-what is declared, the consumer answers for."""
+**attested** by the membership list, a credential or the agreement that both signed, or **declared** in the
+consumer's signed Request; what is declared, the consumer answers for."""
 
 
 def page() -> str:

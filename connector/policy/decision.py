@@ -6,15 +6,15 @@ Rules that hold here:
   lets data out. Anything else is a denial: an error, a time-out, an undefined result, a wrong type.
 * No moving fact stands in an answer; it says how far it holds: ``valid_until`` bounds the clock, and
   ``depends_on`` every counter that was read.
-* ``counters`` must be reserved by the writer in the transaction that records the release: one more use
-  each, and not beyond the limit. Without that reservation an allowed answer allows nothing.
+* ``counters`` must be reserved by the writer in the transaction that records the release, each as its
+  kind says. Without that reservation an allowed answer allows nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias, get_args
 
 from connector.policy.input import CounterName
 from ledger.canonical import JSON, LARGEST_INTEGER, JSONObject
@@ -22,6 +22,9 @@ from ledger.names import Milliseconds, RulebookDigest
 
 ENGINE_ERROR: Final = "ENGINE_ERROR"
 """The engine gave no answer, or one that is no answer. Never leased."""
+
+GuardKind: TypeAlias = Literal["use", "spacing", "room"]
+_GUARD_KINDS: Final[tuple[GuardKind, ...]] = get_args(GuardKind)
 
 MAX_REASONS: Final = 64
 _MEMBERS: Final = {
@@ -50,13 +53,19 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class CounterGuard:
-    """A counter to reserve with the release: its value, this use included, may be at most ``limit``."""
+    """A counter to reserve with the release.
+
+    ``use``: one more use; with it the value may be at most ``limit``. ``spacing``: the value is the moment
+    of the last use; ``limit`` milliseconds must have passed since, and the value becomes now. ``room``: the
+    value must lie below ``limit``; what the use takes of it is added when it has been measured.
+    """
 
     name: CounterName
     limit: int
+    kind: GuardKind = "use"
 
     def to_json(self) -> JSONObject:
-        return {"name": self.name, "limit": self.limit}
+        return {"kind": self.kind, "name": self.name, "limit": self.limit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +192,13 @@ def _reason(value: JSON) -> Reason:
 
 def _guard(value: JSON) -> CounterGuard:
     members = _object(value, "counters")
-    if set(members) != {"name", "limit"}:
+    if set(members) != {"kind", "name", "limit"}:
         raise _NoAnswer("counters")
-    return CounterGuard(
-        CounterName(_string(members["name"], "counters")), _whole(members["limit"], "counters", -1)
-    )
+    for kind in _GUARD_KINDS:
+        if members["kind"] == kind:
+            limit = _whole(members["limit"], "counters", -1)
+            return CounterGuard(CounterName(_string(members["name"], "counters")), limit, kind)
+    raise _NoAnswer("counters")
 
 
 def _range(value: JSON) -> CounterRange:

@@ -28,9 +28,10 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Final, NamedTuple, NewType
 
-from connector.policy.normal import NormalPolicy, leaves_of
+from connector.policy.facts import NOTHING_MORE, Facts, Named, written_facts
+from connector.policy.normal import NormalPolicy, Rule, leaves_of
 from connector.policy.purposes import purpose_iri
-from connector.policy.vocabulary import action_name
+from connector.policy.vocabulary import PROFILE, RESERVED_OPERANDS, action_name, local_name
 from ledger.canonical import JSON, JSONObject, encode
 from ledger.names import (
     AgreementId,
@@ -53,7 +54,17 @@ LeaseKey = NewType("LeaseKey", bytes)
 """SHA-256 of a question without its moving fields, together with the rulebook it is asked of."""
 
 CounterName = NewType("CounterName", str)
-"""A counter of one agreement: ``count:`` and the rule whose uses it counts."""
+"""A counter of one agreement, named by what it counts and the rule whose uses those are.
+
+``count:RULE`` uses so far; ``rate:UNIT:RULE`` uses in the window that holds now; ``last:RULE`` when it was
+last used, in milliseconds, 0 for never; ``metered:RULE`` milliseconds of metered use.
+"""
+
+COUNTED_UNIT: Final = PROFILE + "use"
+"""What one count is: one use or release that is granted and recorded (ODRL ``unitOfCount``)."""
+
+CONFIGURED_AREA: Final = PROFILE + "area"
+"""The area of the configuration, as a policy can name it (``spatial isPartOf bylag:area``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +120,7 @@ class Standing:
     version: VersionDigest | None = None
     exchange: ExchangeId | None = None
     consent_epoch: int | None = None
+    facts: Facts = NOTHING_MORE
 
     def at(self, moving: Moving) -> DecisionInput:
         """The whole question at one moment."""
@@ -125,8 +137,8 @@ class Standing:
         )
 
     @cached_property
-    def _parts(self) -> tuple[bytes, bytes, bytes]:
-        """What stands before the facts, between the facts and the nonce, and after the nonce."""
+    def _parts(self) -> tuple[bytes, ...]:
+        """What stands before the counters, between them and the clock, up to the nonce, and after it."""
         before: JSONObject = {
             "agreement": {
                 "digest": self.agreement.digest,
@@ -151,27 +163,40 @@ class Standing:
             },
             "version": self.version,
         }
+        facts = written_facts(self.facts, self.policy, self._known())
+        first, middle, last = (
+            encode({name: facts[name] for name in names})
+            for names in (("area", "began", "collections"), ("duties",), ("transfer", "values"))
+        )
         between = (encode(membership), b',"policy":', self.policy.encoded, b',"request":', encode(asked)[:-1])
-        after = encode(by)[1:] + b',"type":"decision-input","version":%d}' % VERSION
-        return encode(before)[:-1], b"".join(between), after
+        return (
+            encode(before)[:-1] + b',"facts":' + first[:-1] + b',"counters":',
+            b"," + middle[1:-1] + b',"now":',
+            b"," + last[1:] + b',"membership":' + b"".join(between) + b',"nonce":',
+            b"," + encode(by)[1:] + b',"type":"decision-input","version":%d}' % VERSION,
+        )
+
+    def _known(self) -> dict[str, Named]:
+        """The named facts that follow from the question's other fields; these cannot be stated otherwise."""
+        attested = self.recipient.attributes
+        known: dict[str, Named] = {"unitOfCount": {COUNTED_UNIT: ()}}
+        if self.version is not None:
+            known["version"] = {self.version: ()}
+        if self.agreement.legal_basis is not None:
+            known["bylag:legalBasis"] = {self.agreement.legal_basis: ()}
+        if isinstance(industry := attested.get("industry"), str):
+            known["industry"] = {industry: ()}
+        if isinstance(country := attested.get("country"), str):
+            known["spatial"] = {country: self._areas(country)}
+        return known
+
+    def _areas(self, country: str) -> tuple[str, ...]:
+        return (CONFIGURED_AREA,) if self.facts.area is not None and country in self.facts.area else ()
 
     def _written(self, now: int | None, counters: JSON, nonce: str | None) -> bytes:
-        # RFC 8785 section 3.2.3: members stand sorted by name, at the top and in the request.
-        before, between, after = self._parts
-        facts = encode({"counters": counters, "now": now})
-        return b"".join(
-            (
-                before,
-                b',"facts":',
-                facts,
-                b',"membership":',
-                between,
-                b',"nonce":',
-                encode(nonce),
-                b",",
-                after,
-            )
-        )
+        # RFC 8785 section 3.2.3: members stand sorted by name, at the top, in the facts and in the request.
+        to_counters, to_now, to_nonce, after = self._parts
+        return b"".join((to_counters, encode(counters), to_now, encode(now), to_nonce, encode(nonce), after))
 
 
 @dataclass(frozen=True)
@@ -194,10 +219,28 @@ class DecisionInput:
 
 def counters_of(policy: NormalPolicy) -> tuple[CounterName, ...]:
     """The counters whose values a question about ``policy`` must hold, 0 where nothing was counted yet."""
-    return tuple(
-        CounterName(f"count:{rule.id}")
-        for rule in policy.rules
-        if rule.kind == "permission"
-        and rule.constraint is not None
-        and any(leaf.left == "count" for leaf in leaves_of(rule.constraint))
-    )
+    return tuple(name for rule in policy.rules for name in _counters_of(rule))
+
+
+def _counters_of(rule: Rule) -> list[CounterName]:
+    if rule.kind != "permission" or rule.constraint is None:
+        return []
+    names = {
+        _counter(leaf.left, leaf.unit, rule.id)
+        for leaf in leaves_of(rule.constraint)
+        if leaf.left in RESERVED_OPERANDS
+    }
+    return sorted(names)
+
+
+def _counter(left: str, unit: str | None, rule: str) -> CounterName:
+    match left:
+        case "count":
+            return CounterName(f"count:{rule}")
+        case "timeInterval":
+            return CounterName(f"last:{rule}")
+        case "meteredTime":
+            return CounterName(f"metered:{rule}")
+        case _:
+            window = "day" if unit is None else local_name(unit).removeprefix("bylag:")
+            return CounterName(f"rate:{window}:{rule}")

@@ -238,7 +238,7 @@ def assemble(policy: NormalPolicy) -> NormalPolicy:
     Raises :class:`MalformedPolicy` for a policy without permission or prohibition, with two rules of one
     name, with too many rules or constraints, or that states a party or target at two places.
     """
-    spread = tuple(_spread(policy, rule) for rule in policy.rules)
+    spread = spread_rules(policy)
     shared = {name: _common(name, spread) for name in ("assigner", "assignee", "target")}
     rules = _named_in_order(_without(rule, shared) for rule in spread)
     if not any(rule.kind in ("permission", "prohibition") for rule in rules):
@@ -261,6 +261,11 @@ def assemble(policy: NormalPolicy) -> NormalPolicy:
     if len(result.encoded) > MAX_ENCODED_BYTES:
         raise MalformedPolicy(f"the policy has more than {MAX_ENCODED_BYTES} bytes")
     return result
+
+
+def spread_rules(policy: NormalPolicy) -> tuple[Rule, ...]:
+    """A policy's rules with what it states for all of them written into each."""
+    return tuple(_spread(policy, rule) for rule in policy.rules)
 
 
 def joined(logic: str, operands: Iterable[Constraint], name: str | None = None) -> Constraint | None:

@@ -12,13 +12,15 @@ Rules that hold here:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from connector.policy.constraints import read_constraints
 from connector.policy.coverage import check_rule, require
 from connector.policy.errors import MalformedPolicy, PolicyRefused
+from connector.policy.inheritance import inherit
 from connector.policy.jsonld import Gate, Node, check_context, iri, term, typed
 from connector.policy.normal import (
     MAX_DUTY_DEPTH,
@@ -70,8 +72,15 @@ _INNER_TERMS: Final = {
 """The duties that a rule may hold, and under which term (ODRL Information Model 2.6)."""
 
 
-def normalise(document: JSONObject, gate: Gate = require) -> NormalPolicy:
+_NO_PARENTS: Final[Mapping[str, NormalPolicy]] = MappingProxyType({})
+
+
+def normalise(
+    document: JSONObject, gate: Gate = require, parents: Mapping[str, NormalPolicy] = _NO_PARENTS
+) -> NormalPolicy:
     """The normal form of an ODRL policy in JSON-LD: a Set, an Offer or an Agreement.
+
+    ``parents`` are the policies at hand that it may inherit from, by their ids.
 
     Raises :class:`MalformedPolicy` for what is not such a policy, :class:`PolicyRefused` for a term that
     is not enforced; both name the place in ``document``.
@@ -81,24 +90,26 @@ def normalise(document: JSONObject, gate: Gate = require) -> NormalPolicy:
         check_context(context, path)
     kind = _policy_kind(node)
     shared = _Shared.read(node)
+    inherited = list(_inherited(node))
     policy = NormalPolicy(
         kind=kind,
         id=node.name("uid"),
         profiles=tuple(_profile(value, path) for value, path in node.all("profile")),
-        inherits=tuple(_gated_iri(node, "inheritFrom")),
         conflict=_conflict(node),
         timestamp=_timestamp(node, kind),
         about=tuple(_about(node)),
         rules=_rules(node, shared),
     )
     node.finish()
-    return assemble(policy)
+    return assemble(inherit(policy, inherited, parents) if inherited else policy)
 
 
-def normalise_bytes(data: bytes, gate: Gate = require) -> NormalPolicy:
+def normalise_bytes(
+    data: bytes, gate: Gate = require, parents: Mapping[str, NormalPolicy] = _NO_PARENTS
+) -> NormalPolicy:
     """:func:`normalise` for a document as it came: strict JSON of bounded size and depth."""
     document = decode_object(data, max_bytes=MAX_DOCUMENT_BYTES, max_depth=MAX_DOCUMENT_DEPTH)
-    return normalise(document, gate)
+    return normalise(document, gate, parents)
 
 
 @dataclass(frozen=True)
@@ -143,10 +154,10 @@ def _profile(value: JSON, path: str) -> str:
     return profile
 
 
-def _gated_iri(node: Node, name: str) -> Iterable[str]:
-    for value, path in node.all(name):
-        node.gate(name, path)
-        yield iri(value, path)
+def _inherited(node: Node) -> Iterable[tuple[str, str]]:
+    for value, path in node.all("inheritFrom"):
+        node.gate("inheritFrom", path)
+        yield iri(value, path), path
 
 
 def _conflict(node: Node) -> str:

@@ -32,7 +32,7 @@ from connector.policy.normal import (
     joined,
     ordered,
 )
-from connector.policy.values import identifier, literal, purpose, text, whole, written
+from connector.policy.values import check_unit, identifier, operand_value, text, whole, written
 from connector.policy.vocabulary import (
     ABOUT_TERMS,
     ACTION_PARENTS,
@@ -81,6 +81,9 @@ def read_policy(content: JSON, gate: Gate = require) -> NormalPolicy:
     gate(_CLASS_OF[kind], "kind")
     conflict = _one_of(members["conflict"], CONFLICT_STRATEGIES, "conflict")
     gate(conflict, "conflict")
+    if members["inherits"] != []:
+        gate("inheritFrom", "inherits")
+        raise MalformedPolicy("the policy's parents were not read into it", field="inherits")
     policy = NormalPolicy(
         kind=kind,
         id=_nullable(members["id"], "id", identifier),
@@ -89,9 +92,6 @@ def read_policy(content: JSON, gate: Gate = require) -> NormalPolicy:
         target=_entity(members["target"], "target", gate),
         conflict=conflict,
         profiles=tuple(_profile(value, path) for value, path in _items(members["profiles"], "profiles")),
-        inherits=tuple(
-            _inherited(value, path, gate) for value, path in _items(members["inherits"], "inherits")
-        ),
         timestamp=_nullable(members["timestamp"], "timestamp", whole),
         about=tuple(_about(members["about"])),
         rules=tuple(_rule(value, path, gate, 0) for value, path in _items(members["rules"], "rules")),
@@ -175,7 +175,9 @@ def _entity(value: JSON, path: str, gate: Gate, term: str | None = None) -> Enti
     if not isinstance(collection, bool):
         raise MalformedPolicy("neither true nor false", field=f"{path}.collection")
     if collection:
-        gate("PartyCollection", path)
+        gate("AssetCollection" if path.endswith(("target", "output")) else "PartyCollection", path)
+    if members["source"] is not None:
+        gate("source", path)
     source = _nullable(members["source"], f"{path}.source", identifier)
     refinement = _refinement(members["refinement"], f"{path}.refinement", gate)
     name = _nullable(members["id"], f"{path}.id", identifier)
@@ -227,26 +229,30 @@ def _leaf(value: JSON, path: str, gate: Gate) -> Leaf:
         datatype, kind = operand.datatype.value, operand.datatype
     if members["unit"] is not None:
         gate("unit", f"{path}.unit")
+    unit = _nullable(members["unit"], f"{path}.unit", identifier)
+    check_unit(left, unit, f"{path}.unit")
     return Leaf(
         left=left,
         operator=operator,
-        right=_right(members["right"], left, operator, kind, f"{path}.right"),
+        right=_right(
+            members["right"], "" if datatype == "reference" else left, operator, kind, f"{path}.right"
+        ),
         datatype=datatype,
-        unit=_nullable(members["unit"], f"{path}.unit", identifier),
+        unit=unit,
         id=_nullable(members["id"], f"{path}.id", identifier),
     )
 
 
 def _right(value: JSON, left: str, operator: str, datatype: Datatype, path: str) -> Right:
     items = _items(value, path) if operator in SET_OPERATORS else [(value, path)]
-    return compared([_scalar(item, left, datatype, at) for item, at in items], operator, path)
+    return compared([_scalar(item, left, operator, datatype, at) for item, at in items], operator, path)
 
 
-def _scalar(value: JSON, left: str, datatype: Datatype, path: str) -> int | str:
+def _scalar(value: JSON, left: str, operator: str, datatype: Datatype, path: str) -> int | str:
     if datatype in (Datatype.DATE_TIME, Datatype.DURATION):
         # One writer for both ways: what cannot be written as ODRL is no moment and no duration.
-        return literal(written(whole(value, path), datatype), datatype, path)
-    return purpose(value, path) if left == "purpose" else literal(value, datatype, path)
+        value = written(whole(value, path), datatype)
+    return operand_value(value, left, operator, datatype, path)
 
 
 def _about(value: JSON) -> Iterable[tuple[str, str]]:
@@ -261,11 +267,6 @@ def _profile(value: JSON, path: str) -> str:
     if profile not in KNOWN_PROFILES:
         raise PolicyRefused("profile", path, "Express the policy without it.")
     return profile
-
-
-def _inherited(value: JSON, path: str, gate: Gate) -> str:
-    gate("inheritFrom", path)
-    return identifier(value, path)
 
 
 def _members(value: JSON, names: set[str], path: str) -> JSONObject:

@@ -19,9 +19,9 @@ import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from connector.policy.errors import MalformedPolicy
+from connector.policy.errors import MalformedPolicy, PolicyRefused
 from connector.policy.purposes import purpose_iri
-from connector.policy.vocabulary import XSD, Datatype
+from connector.policy.vocabulary import PLACES, PROFILE, RATE_WINDOWS, XSD, Datatype
 from ledger.canonical import JSON, LARGEST_INTEGER
 
 MAX_IDENTIFIER_CHARACTERS: Final = 512
@@ -44,6 +44,7 @@ _MOMENT = re.compile(
 _DURATION = re.compile(
     r"P(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})(?:\.(\d{1,3}))?S)?)?", re.ASCII
 )
+_COUNTRY = re.compile(r"[A-Z]{2}|EEA", re.ASCII)
 _WHOLE = re.compile(r"0|[1-9]\d{0,15}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
@@ -143,6 +144,34 @@ def purpose(value: JSON, path: str) -> str:
     return iri
 
 
+def operand_value(value: JSON, left: str, operator: str, datatype: Datatype, path: str) -> int | str:
+    """One value that the left operand ``left`` is compared with by ``operator``."""
+    if left == "purpose":
+        return purpose(value, path)
+    plain = literal(value, datatype, path)
+    if left in PLACES and not _is_place(str(plain), operator):
+        raise MalformedPolicy(
+            "not a country's ISO 3166 code",
+            field=path,
+            next_step="Write it like SE, EU or EEA. With isPartOf an area may stand here, by its IRI.",
+        )
+    return plain
+
+
+def check_unit(left: str, unit: str | None, path: str) -> None:
+    """Refuse a unit that the left operand does not have, or lacks.
+
+    Raises :class:`MalformedPolicy` for money without a currency, :class:`PolicyRefused` for the rest.
+    """
+    if left == "payAmount" and unit is None:
+        raise MalformedPolicy("an amount of money names its currency as its unit", field=path)
+    if left == "bylag:rate" and unit is not None and unit.removeprefix(PROFILE) not in RATE_WINDOWS:
+        windows = ", ".join(f"bylag:{name}" for name in RATE_WINDOWS)
+        raise PolicyRefused("unit", path, f"Use one of {windows}.")
+    if unit is not None and left not in ("payAmount", "bylag:rate"):
+        raise PolicyRefused("unit", path, "State the limit in the unit it is counted in.")
+
+
 def identifier(value: JSON, path: str) -> str:
     """An opaque identifier or IRI: printable, no spaces."""
     name = _printable(value, path, MAX_IDENTIFIER_CHARACTERS)
@@ -163,6 +192,10 @@ def text(value: JSON, path: str) -> str:
 def states_type(iri: str, datatype: Datatype) -> bool:
     """Whether a literal's stated type fits ``datatype``."""
     return iri in {XSD + name for name in XSD_TYPES[datatype]}
+
+
+def _is_place(written: str, operator: str) -> bool:
+    return bool(_COUNTRY.fullmatch(written)) or (operator == "isPartOf" and ":" in written)
 
 
 def _string(value: JSON, path: str, example: str) -> str:

@@ -152,16 +152,50 @@ def _operands(datatype: Datatype, operators: tuple[str, ...], names: str) -> dic
     return dict.fromkeys(names.split(), LeftOperand(datatype, operators))
 
 
+NAMED_OPERANDS: Final = (
+    *"""
+    deliveryChannel event fileFormat industry language media product spatial systemDevice unitOfCount
+    version virtualLocation
+    bylag:assurance bylag:consent bylag:dataCategory bylag:legalBasis bylag:onwardTransfer
+    bylag:processingPlace bylag:secrecyGround
+    """.split(),
+)
+"""Left operands that are compared with names: a value, and what it lies in."""
+
+MEASURED_OPERANDS: Final = (
+    "absoluteSize",
+    "payAmount",
+    "percentage",
+    "bylag:aggregationLevel",
+    "bylag:retentionPeriod",
+)
+"""Left operands that are compared with one number."""
+
+RESERVED_OPERANDS: Final = ("count", "meteredTime", "timeInterval", "bylag:rate")
+"""Left operands whose fact each use changes: the writer reserves them with the release."""
+
+PLACES: Final = frozenset({"spatial", "bylag:processingPlace"})
+"""Left operands that name a country by its ISO 3166 code, or an area."""
+
+RATE_WINDOWS: Final = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000, "week": 604_800_000}
+"""Units of a rate (``bylag:day``), in milliseconds. A week begins on a Thursday, as 1970 did."""
+
+_UPWARDS: Final = ("eq", "gt", "gteq")
+_DOWNWARDS: Final = ("eq", "lt", "lteq")
+
 LEFT_OPERANDS: Final[dict[str, LeftOperand]] = {
     **_operands(Datatype.DATE_TIME, _MEASURING, "dateTime"),
     **_operands(Datatype.IRI, ("eq", "neq", "isA", "isAnyOf", "isNoneOf"), "purpose"),
-    **_operands(Datatype.IRI, ("eq", "neq", "isAnyOf", "isNoneOf"), "recipient"),
+    **_operands(Datatype.IRI, ("eq", "neq", "isPartOf", "isAnyOf", "isNoneOf"), "recipient"),
     **_operands(Datatype.INTEGER, ("lt", "lteq"), "count"),
-    **_operands(Datatype.DURATION, _MEASURING, "delayPeriod elapsedTime meteredTime timeInterval"),
+    # Operators as the common vocabulary's notes on each term have them.
+    **_operands(Datatype.DURATION, _DOWNWARDS, "elapsedTime meteredTime"),
+    **_operands(Datatype.DURATION, _UPWARDS, "delayPeriod timeInterval"),
+    **_operands(Datatype.INTEGER, _DOWNWARDS, "bylag:rate"),
     **_operands(
         Datatype.INTEGER,
         _MEASURING,
-        "absoluteSize payAmount percentage relativeSize resolution bylag:aggregationLevel bylag:rate",
+        "absoluteSize payAmount percentage relativeSize resolution bylag:aggregationLevel",
     ),
     **_operands(Datatype.DURATION, _MEASURING, "bylag:retentionPeriod"),
     **_operands(

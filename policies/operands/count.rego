@@ -5,33 +5,27 @@
 # cannot both get it.
 package bylag.counting
 
+import data.bylag.limits
 import data.bylag.tree
 
-value(constraint, rule) := "unknown" if {
-	not comparable(constraint, rule)
-} else := "true" if {
-	input.facts.counters[name(rule)] < limit(constraint)
-} else := "false"
-
-comparable(constraint, rule) if {
-	is_number(limit(constraint))
-	is_number(input.facts.counters[name(rule)])
-}
+value(node, rule) := limits.room(name(rule), limits.highest(node)) if {
+	is_string(rule.id)
+} else := "unknown"
 
 name(rule) := concat(":", ["count", rule.id]) if is_string(rule.id)
 
-# The number of uses allowed in all.
-limit(constraint) := constraint.right if {
-	constraint.operator == "lteq"
-	is_number(constraint.right)
-} else := constraint.right - 1 if {
-	constraint.operator == "lt"
-	is_number(constraint.right)
-}
-
-limits(rule) := [limit(node) |
+highest(rule) := [limit |
 	some node in tree.leaves(rule)
 	node.left == "count"
+	limit := limits.highest(node)
 ]
 
-guards(rule) := [{"name": name(rule), "limit": min(limits(rule))} | count(limits(rule)) > 0]
+guards(rule) := [{"kind": "use", "name": name(rule), "limit": min(found)} |
+	found := highest(rule)
+	count(found) > 0
+]
+
+ranges(rule) := [limits.range(name(rule), limit) |
+	some limit in highest(rule)
+	is_number(input.facts.counters[name(rule)])
+]

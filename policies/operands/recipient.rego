@@ -1,30 +1,29 @@
-# recipient: the organisation that asks, or its unit, attested by the membership list.
+# recipient: the organisation that asks, or its unit, or a collection that it is an attested member of.
 package bylag.recipient
 
+import data.bylag.collections
+import data.bylag.logic
 import data.bylag.parties
 
-value(constraint) := "unknown" if {
-	not comparable(constraint)
-} else := "true" if {
-	constraint.operator in {"eq", "isAnyOf"}
-	is_named(constraint)
-} else := "true" if {
-	constraint.operator in {"neq", "isNoneOf"}
-	not is_named(constraint)
-} else := "false"
+value(node) := is_one_of(node.right) if {
+	node.operator == "isAnyOf"
+	is_array(node.right)
+} else := logic.opposite(is_one_of(node.right)) if {
+	node.operator == "isNoneOf"
+	is_array(node.right)
+} else := is_one_of([node.right]) if {
+	node.operator == "eq"
+} else := logic.opposite(is_one_of([node.right])) if {
+	node.operator == "neq"
+} else := collections.belongs(parties.recipient_names, [node.right]) if {
+	node.operator == "isPartOf"
+	is_array(input.facts.collections[node.right])
+} else := "unknown"
 
-comparable(constraint) if {
-	constraint.operator in {"eq", "neq", "isAnyOf", "isNoneOf"}
-	every party in named(constraint) {
-		is_string(party)
-	}
-}
-
-is_named(constraint) if {
-	some party in named(constraint)
+is_one_of(named) := "unknown" if {
+	some party in named
+	not is_string(party)
+} else := "true" if {
+	some party in named
 	party in parties.recipient_names
-}
-
-named(constraint) := constraint.right if {
-	is_array(constraint.right)
-} else := [constraint.right]
+} else := "false"

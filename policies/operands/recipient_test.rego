@@ -31,5 +31,18 @@ test_what_cannot_be_compared_is_unknown if {
 	value_of("eq", 7) == "unknown"
 	value_of("neq", null) == "unknown"
 	value_of("isNoneOf", [other, null]) == "unknown"
+	value_of("isNoneOf", company) == "unknown"
 	value_of("isPartOf", company) == "unknown"
+	value_of("lt", company) == "unknown"
+}
+
+test_an_attested_member if {
+	facts := {"collections": {"urn:x:utilities": [company], "urn:x:banks": []}}
+	known := question.knowing(question.of([]), facts)
+	member := recipient.value(question.leaf("recipient", "isPartOf", "urn:x:utilities")) with input as known
+	member == "true"
+	stranger := recipient.value(question.leaf("recipient", "isPartOf", "urn:x:banks")) with input as known
+	stranger == "false"
+	other_collection := recipient.value(question.leaf("recipient", "isPartOf", "urn:x:others")) with input as known
+	other_collection == "unknown"
 }

@@ -193,7 +193,7 @@ CASES: Final = (
     Case("agreement", "a person's name where a handle belongs", _agreement(lambda a: a["consumer"].update(id="Anna Andersson")), "BAD_FIELD"),
     Case("offer", "an empty object", lambda _: decode_offer(b"{}"), "BAD_FIELD"),
     # Policies
-    Case("policy", "a term that is not enforced", _policy({"leftOperand": "spatial", "operator": "eq", "rightOperand": "SE"}), "POLICY_REFUSED"),
+    Case("policy", "a term that is not enforced", _policy({"leftOperand": "resolution", "operator": "eq", "rightOperand": "1"}), "POLICY_REFUSED"),
     Case("policy", "an operand that ODRL does not have", _policy({"leftOperand": "mood", "operator": "eq", "rightOperand": "good"}), "POLICY_REFUSED"),
     Case("policy", "an operator that ODRL does not have", _policy({"leftOperand": "purpose", "operator": "likes", "rightOperand": "x"}), "POLICY_REFUSED"),
     Case("policy", "no purpose of the vocabulary", _policy({"leftOperand": "purpose", "operator": "eq", "rightOperand": "fun"}), "MALFORMED_POLICY"),

@@ -17,6 +17,8 @@ from connector.exchange.channel import Answer
 from connector.exchange.consumer import ConsumerExchange, Wish, WrongBytes, new_exchange
 from connector.exchange.ground import Denied
 from connector.exchange.inbox import Delivery
+from connector.policy.decision import CounterGuard
+from connector.policy.input import CounterName
 from tests.exchange.test_transfer import types
 from tests.exchange.world import DATASET, Rule, World, pipe
 
@@ -86,7 +88,7 @@ async def test_a_question_after_the_agreement_ended_is_denied_and_recorded(world
 
 
 async def test_counted_questions_stop_at_the_limit(world: World) -> None:
-    world.rule.counters = (("count", 5),)
+    world.rule.counters = (CounterGuard(CounterName("count"), 5),)
     async with session(world) as asking:
         asked = (asking.ask({"number": number}) for number in range(20))
         answers = await asyncio.gather(*asked, return_exceptions=True)

@@ -24,9 +24,10 @@ from connector.store.migrate import migrate
 from connector.store.tables import CounterRow
 from connector.store.writer import Writer
 from ledger.canonical import JSON
-from ledger.names import AgreementId, DatasetId, RulebookDigest
+from ledger.names import AgreementId, DatasetId, Milliseconds, RulebookDigest
 from tests.identity.world import ALVIK, BERGA, Space
 
+NOON = Milliseconds(1_767_268_800_000)
 RESEARCH = "https://w3id.org/dpv#ResearchAndDevelopment"
 POLICY = normalise(
     {
@@ -160,9 +161,9 @@ def test_a_counter_that_was_never_raised_stands_at_nothing(tmp_path: Path) -> No
         row = CounterRow(agreement="agreement-1", name="count:one", value=5)
         writer.submit(lambda transaction: transaction.session.add(row)).result()
         names = ("count:one", "count:other")
-        assert counters.values(database, TERMS.agreement, names) == {"count:one": 5, "count:other": 0}
-        assert counters.values(database, AgreementId("agreement-2"), names[:1]) == {"count:one": 0}
-        assert counters.values(database, TERMS.agreement, ()) == {}
+        assert counters.values(database, TERMS.agreement, names, NOON) == {"count:one": 5, "count:other": 0}
+        assert counters.values(database, AgreementId("agreement-2"), names[:1], NOON) == {"count:one": 0}
+        assert counters.values(database, TERMS.agreement, (), NOON) == {}
     finally:
         writer.close()
         database.close()

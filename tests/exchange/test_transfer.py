@@ -19,6 +19,8 @@ from connector.exchange.disputes import Disputes
 from connector.exchange.ground import Denied
 from connector.exchange.inbox import Delivery, read_frames
 from connector.exchange.late import LateSignatures
+from connector.policy.decision import CounterGuard
+from connector.policy.input import CounterName
 from connector.store.tables import ExchangeRow
 from ledger.errors import BylagError
 from tests.exchange.tables import TableWorld
@@ -256,7 +258,7 @@ async def test_an_empty_dataset_is_one_signed_window_without_frames(world: World
 
 
 async def test_the_last_use_of_a_counted_permission_goes_to_one_of_two(world: World) -> None:
-    world.rule.counters = (("count", 1),)
+    world.rule.counters = (CounterGuard(CounterName("count"), 1),)
     results = await asyncio.gather(Attempt(world).run(), Attempt(world).run(), return_exceptions=True)
     denials = [result for result in results if isinstance(result, Denied)]
     assert [denial.reason for denial in denials] == ["COUNT_EXHAUSTED"]

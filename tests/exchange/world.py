@@ -17,6 +17,7 @@ from connector.audit.people import People
 from connector.audit.recorder import Recorder
 from connector.exchange.channel import Message
 from connector.exchange.ground import Ground, Ruling, Terms
+from connector.policy.decision import CounterGuard
 from connector.store.database import Database
 from connector.store.tables import AgreementRow
 from connector.store.writer import Writer
@@ -102,11 +103,11 @@ class Rule:
 
     def __init__(self, purpose: str = "https://w3id.org/dpv#ServiceProvision") -> None:
         self.purpose = purpose
-        self.counters: tuple[tuple[str, int], ...] = ()
+        self.counters: tuple[CounterGuard, ...] = ()
         self.rulings: dict[str, Ruling] = {}
 
     def ask(self, terms: Terms, purpose: str) -> Any:
-        return Asked(purpose, tuple(name for name, _ in self.counters))
+        return Asked(purpose, tuple(guard.name for guard in self.counters))
 
     async def rule(self, asked: Any, counts: Any) -> Ruling:
         return self.decide(asked, counts)

@@ -90,7 +90,7 @@ WHAT_MAY_LEAVE: Final = (
     taken_out(
         "connector/exchange/counters.py",
         "Two requests for the last use",
-        ("if granted.get(name, 0) >= limit:", "if False:"),
+        ("        elif value >= guard.limit:", "        elif False:"),
     ),
     taken_out(
         "connector/policy/rulebook.py",

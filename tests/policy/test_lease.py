@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from connector.policy.decision import Decision
 from connector.policy.embedded import EmbeddedEngine
 from connector.policy.engine import Engine
+from connector.policy.facts import DutyState, Facts, Quantity
 from connector.policy.input import (
     MOVING,
     AgreementFacts,
@@ -263,6 +264,22 @@ def test_several_threads_may_ask(engine: EmbeddedEngine) -> None:
     assert wrong == []
 
 
+OBLIGED = agreed(offer(permission(), obligation=[{"@id": "urn:x:tell", "action": "inform"}]))
+OTHER_STATES: list[DutyState] = ["pending", "fulfilled", "violated"]
+OTHER_FACTS = [
+    Facts(began=NOON),
+    Facts(area=()),
+    Facts(area=("SE",)),
+    Facts(transfer="urn:x:adequacy"),
+    Facts(collections={"urn:x:members": ()}),
+    Facts(collections={"urn:x:members": (COMPANY,)}),
+    Facts(named={"event": {"urn:x:flood": ()}}),
+    Facts(named={"event": {"urn:x:flood": ("urn:x:disaster",)}}),
+    Facts(measured={"percentage": Quantity(3)}),
+    Facts(measured={"percentage": Quantity(3, "urn:x:unit")}),
+]
+
+
 def test_every_field_that_does_not_move_is_in_the_key() -> None:
     """Two questions that differ anywhere but in a moving field have two keys."""
     usual = standing(UNTIL_ONE_O_CLOCK)
@@ -283,12 +300,18 @@ def test_every_field_that_does_not_move_is_in_the_key() -> None:
         replace(usual, membership=MembershipFacts(4, "e" * 64)),
         replace(usual, membership=MembershipFacts(3, "0" * 64)),
         replace(usual, consent_epoch=1),
+        *(replace(usual, facts=facts) for facts in OTHER_FACTS),
+        replace(usual, policy=OBLIGED),
+        *(
+            replace(usual, policy=OBLIGED, facts=Facts(duties={"urn:x:tell": state}))
+            for state in OTHER_STATES
+        ),
     ]
     keys = {one.lease_key("rules") for one in [usual, *different]} | {usual.lease_key("other rules")}
     assert len(keys) == len(different) + 2
     assert {name for name in vars(usual) if not name.startswith("_")} == {
         "action", "purpose", "dataset", "recipient", "policy", "agreement", "membership", "version",
-        "exchange", "consent_epoch",
+        "exchange", "consent_epoch", "facts",
     }, "a new field belongs into this test"  # fmt: skip
 
 

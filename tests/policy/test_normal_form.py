@@ -189,7 +189,7 @@ def test_an_offer_may_name_whom_it_is_for() -> None:
 
 
 def all_of_odrl() -> Document:
-    """A policy that uses what is not enforced yet, to hold the whole schema."""
+    """A policy that uses what is not enforced, too, to hold the whole schema."""
     pay = {
         "action": {
             "rdf:value": {"@id": "compensate"},
@@ -210,7 +210,6 @@ def all_of_odrl() -> Document:
         "@type": "Agreement",
         "@id": "urn:x:all",
         "profile": "urn:bylag:profile:1:",
-        "inheritFrom": ["urn:x:parent"],
         "assigner": CITY,
         "assignee": {"@type": "PartyCollection", "source": "urn:x:members", "refinement": [YEAR_2026[0]]},
         "target": {"@type": "AssetCollection", "@id": "urn:x:part", "source": "urn:x:whole"},

@@ -11,21 +11,40 @@ from connector.policy.build import POLICIES
 from connector.policy.decision import Reason
 from connector.policy.embedded import EmbeddedEngine
 from connector.policy.vocabulary import LEFT_OPERANDS
-from connector.policy.wording import OPERATORS, SENTENCES, in_words
+from connector.policy.wording import COMPARISONS, OPERATORS, SENTENCES, in_words
 from tests.policy.world import MARKETING, NOON, RESEARCH, agreed, constraint, offer, permission, question
 
-ENFORCED = ("purpose", "dateTime", "recipient")
+LANGUAGES = ("en", "sv", "da")
 
 
-def test_every_code_of_the_rulebook_has_a_sentence() -> None:
-    codes = set(re.findall(r'"code": "([A-Z_]+)"', (POLICIES / "reasons.rego").read_text("utf-8")))
-    assert len(codes) > 10
-    assert codes | {"ENGINE_ERROR"} == SENTENCES["en"].keys()
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_code_of_the_rulebook_has_a_sentence(language: str) -> None:
+    sources = [(POLICIES / name).read_text("utf-8") for name in ("reasons.rego", "unmet.rego")]
+    codes = {code for source in sources for code in re.findall(r'"([A-Z][A-Z_]+)"', source)}
+    assert len(codes) > 20
+    assert codes | {"ENGINE_ERROR"} == SENTENCES[language].keys()
 
 
-def test_every_operator_of_an_enforced_operand_has_a_word() -> None:
-    for name in ENFORCED:
-        assert set(LEFT_OPERANDS[name].operators) <= OPERATORS["en"].keys()
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_operator_has_a_word(language: str) -> None:
+    used = {operator for operand in LEFT_OPERANDS.values() for operator in operand.operators}
+    assert used == OPERATORS[language].keys()
+    assert COMPARISONS[language].keys() <= used
+
+
+def test_an_unknown_language_is_english() -> None:
+    assert in_words(Reason("NO_PERMISSION", None, {}), "fi") == "The policy holds no permission."
+
+
+def test_a_duration_is_said_as_a_duration() -> None:
+    reason = Reason(
+        "OUTSIDE_ELAPSED_TIME",
+        "urn:x:r",
+        {"operand": "elapsedTime", "operator": "lteq", "duration": 2_592_000_000},
+    )
+    assert "elapsedTime is at most P30D" in in_words(reason)
+    assert "elapsedTime är högst P30D" in in_words(reason, "sv")
+    assert "elapsedTime er højst P30D" in in_words(reason, "da")
 
 
 @pytest.mark.parametrize("language", SENTENCES)
@@ -67,4 +86,4 @@ def test_values_are_put_in_as_they_are() -> None:
 def test_a_code_of_a_newer_rulebook_or_a_missing_parameter_is_shown_as_it_is() -> None:
     assert in_words(Reason("NEW_CODE", None, {})) == "NEW_CODE."
     assert in_words(Reason("COUNT_USED_UP", "r", {})) == "COUNT_USED_UP."
-    assert in_words(Reason("NO_PERMISSION", None, {}), "sv") == "The policy holds no permission."
+    assert in_words(Reason("NO_PERMISSION", None, {}), "sv") == "Villkoren innehåller inget tillstånd."

@@ -1,0 +1,59 @@
+# bylag:rate: how often a permission is used within a minute, an hour, a day or a week, measured from the ledger.
+#
+# Windows begin at whole multiples of their length since 1970. The counter that the writer reserves is named
+# with its window's start; the question holds the uses of the window that holds now.
+package bylag.rate
+
+import data.bylag.limits
+import data.bylag.request
+import data.bylag.tree
+
+windows := {
+	"urn:bylag:profile:1:minute": {"name": "minute", "length": 60000},
+	"urn:bylag:profile:1:hour": {"name": "hour", "length": 3600000},
+	"urn:bylag:profile:1:day": {"name": "day", "length": 86400000},
+	"urn:bylag:profile:1:week": {"name": "week", "length": 604800000},
+}
+
+# Where no unit is named, a day is meant.
+window(node) := windows["urn:bylag:profile:1:day"] if {
+	is_null(node.unit)
+} else := windows[node.unit]
+
+value(node, rule) := limits.room(name(rule, window(node)), limits.highest(node)) if {
+	is_string(rule.id)
+	window(node)
+} else := "unknown"
+
+name(rule, of) := concat(":", ["rate", of.name, rule.id])
+
+start(of) := input.facts.now - (input.facts.now % of.length) if request.moment
+
+bounds(rule) := [{"name": name(rule, of), "limit": min(found), "window": of} |
+	some of in windows
+	found := [limit |
+		some node in tree.leaves(rule)
+		node.left == "bylag:rate"
+		window(node) == of
+		limit := limits.highest(node)
+	]
+	count(found) > 0
+]
+
+guards(rule) := [{"kind": "use", "name": named, "limit": bound.limit} |
+	some bound in bounds(rule)
+	named := concat(":", [bound.name, format_int(start(bound.window), 10)])
+]
+
+ranges(rule) := [limits.range(bound.name, bound.limit) |
+	some bound in bounds(rule)
+	is_number(input.facts.counters[bound.name])
+]
+
+# When the window that holds now ends.
+turning_points(nodes) := [point |
+	some node in nodes
+	node.left == "bylag:rate"
+	of := window(node)
+	point := start(of) + of.length
+]
