@@ -36,6 +36,14 @@ class PolicyRefused(BylagError):
         self.term = term
 
 
+class TurtleUnavailable(BylagError):
+    """Turtle cannot be read here: rdflib is not installed."""
+
+    code = "TURTLE_UNAVAILABLE"
+    kind = ErrorKind.UNAVAILABLE
+    default_next_step = "Install bylag with the extra `turtle`, or write the policy in JSON-LD."
+
+
 class RulebookDamaged(BylagError):
     """The packaged rulebook does not agree with its own digests."""
 
