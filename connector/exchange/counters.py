@@ -61,16 +61,18 @@ def reserve(
         return
     granted = _read(transaction.sqlite, agreement)
     for guard in guards:
-        value = granted.get(guard.name, 0)
+        name = guard.name if guard.window is None else f"{guard.name}:{guard.window}"
+        value = granted.get(name, 0)
         if guard.kind == "spacing":
             if value and now - value < guard.limit:
                 raise Denied("TOO_SOON", f"the agreement asks for {guard.limit} ms between two uses")
-            _set(transaction.sqlite, agreement, guard.name, now)
+            _set(transaction.sqlite, agreement, name, now)
         elif value >= guard.limit:
             raise Denied("COUNT_EXHAUSTED", f"the agreement allows {guard.limit}")
         elif guard.kind == "use":
-            _set(transaction.sqlite, agreement, guard.name, value + 1)
-            _forget_ended(transaction.sqlite, agreement, guard.name, granted)
+            _set(transaction.sqlite, agreement, name, value + 1)
+            if guard.window is not None:
+                _forget_ended(transaction.sqlite, agreement, guard.name, guard.window, granted)
 
 
 def add(transaction: Transaction, agreement: AgreementId, name: str, milliseconds: int) -> None:
@@ -96,12 +98,13 @@ def _set(connection: sqlite3.Connection, agreement: AgreementId, name: str, valu
 
 
 def _forget_ended(
-    connection: sqlite3.Connection, agreement: AgreementId, name: str, granted: dict[str, int]
+    connection: sqlite3.Connection,
+    agreement: AgreementId,
+    rate: str,
+    window: Milliseconds,
+    granted: dict[str, int],
 ) -> None:
-    if not name.startswith("rate:"):
-        return
-    rate, _, start = name.rpartition(":")
-    for other in granted:
-        of, _, began = other.rpartition(":")
-        if of == rate and int(began) < int(start):
-            connection.execute("DELETE FROM counter WHERE agreement = ? AND name = ?", (agreement, other))
+    for name in granted:
+        of, _, began = name.rpartition(":")
+        if of == rate and int(began) < window:
+            connection.execute("DELETE FROM counter WHERE agreement = ? AND name = ?", (agreement, name))

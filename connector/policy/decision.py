@@ -53,7 +53,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class CounterGuard:
-    """A counter to reserve with the release.
+    """A counter to reserve with the release, in the window that begins at ``window`` where there is one.
 
     ``use``: one more use; with it the value may be at most ``limit``. ``spacing``: the value is the moment
     of the last use; ``limit`` milliseconds must have passed since, and the value becomes now. ``room``: the
@@ -63,9 +63,10 @@ class CounterGuard:
     name: CounterName
     limit: int
     kind: GuardKind = "use"
+    window: Milliseconds | None = None
 
     def to_json(self) -> JSONObject:
-        return {"kind": self.kind, "name": self.name, "limit": self.limit}
+        return {"kind": self.kind, "name": self.name, "limit": self.limit, "window": self.window}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,12 +193,18 @@ def _reason(value: JSON) -> Reason:
 
 def _guard(value: JSON) -> CounterGuard:
     members = _object(value, "counters")
-    if set(members) != {"kind", "name", "limit"}:
+    if set(members) != {"kind", "name", "limit", "window"}:
         raise _NoAnswer("counters")
     for kind in _GUARD_KINDS:
         if members["kind"] == kind:
             limit = _whole(members["limit"], "counters", -1)
-            return CounterGuard(CounterName(_string(members["name"], "counters")), limit, kind)
+            window = members["window"]
+            return CounterGuard(
+                CounterName(_string(members["name"], "counters")),
+                limit,
+                kind,
+                None if window is None else Milliseconds(_whole(window, "counters")),
+            )
     raise _NoAnswer("counters")
 
 

@@ -20,7 +20,7 @@ highest(rule) := [limit |
 	limit := limits.highest(node)
 ]
 
-guards(rule) := [{"kind": "use", "name": name(rule), "limit": min(found)} |
+guards(rule) := [{"kind": "use", "name": name(rule), "limit": min(found), "window": null} |
 	found := highest(rule)
 	count(found) > 0
 ]

@@ -10,7 +10,7 @@ counted(rules, uses) := question.changed(question.of(rules), "/facts/counters", 
 test_there_is_room_until_the_limit if {
 	answer := decision.answer with input as counted([limited("lteq", 3)], 2)
 	answer.allow == true
-	answer.counters == [{"kind": "use", "name": "count:permission-use", "limit": 3}]
+	answer.counters == [{"kind": "use", "name": "count:permission-use", "limit": 3, "window": null}]
 	answer.depends_on == [{"fact": "counter", "name": "count:permission-use", "from": 0, "below": 3}]
 }
 
@@ -26,7 +26,7 @@ test_less_than_leaves_one_use_less if {
 	answer := decision.answer with input as counted([limited("lt", 3)], 2)
 	answer.allow == false
 	before := decision.answer with input as counted([limited("lt", 3)], 1)
-	before.counters == [{"kind": "use", "name": "count:permission-use", "limit": 2}]
+	before.counters == [{"kind": "use", "name": "count:permission-use", "limit": 2, "window": null}]
 }
 
 test_a_counter_without_a_value_denies if {
@@ -38,7 +38,7 @@ test_a_counter_without_a_value_denies if {
 test_the_lowest_of_several_limits_counts if {
 	both := question.rule("permission", "use", question.tree("and", [question.leaf("count", "lteq", 9), question.leaf("count", "lteq", 4)]))
 	answer := decision.answer with input as counted([both], 1)
-	answer.counters == [{"kind": "use", "name": "count:permission-use", "limit": 4}]
+	answer.counters == [{"kind": "use", "name": "count:permission-use", "limit": 4, "window": null}]
 }
 
 test_a_permission_without_a_counter_goes_first if {

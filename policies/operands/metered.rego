@@ -17,7 +17,7 @@ highest(rule) := [limit |
 	limit := limits.highest(node)
 ]
 
-guards(rule) := [{"kind": "room", "name": name(rule), "limit": min(found)} |
+guards(rule) := [{"kind": "room", "name": name(rule), "limit": min(found), "window": null} |
 	found := highest(rule)
 	count(found) > 0
 ]

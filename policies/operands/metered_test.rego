@@ -11,7 +11,7 @@ asked(operator, bound, used) := answer if {
 test_there_is_room_until_the_limit if {
 	answer := asked("lteq", 1000, 999)
 	answer.allow == true
-	answer.counters == [{"kind": "room", "name": "metered:permission-use", "limit": 1000}]
+	answer.counters == [{"kind": "room", "name": "metered:permission-use", "limit": 1000, "window": null}]
 	answer.depends_on == [{"fact": "counter", "name": "metered:permission-use", "from": 0, "below": 1000}]
 	same := asked("eq", 1000, 999)
 	same.allow == true

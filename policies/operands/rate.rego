@@ -1,7 +1,7 @@
 # bylag:rate: how often a permission is used within a minute, an hour, a day or a week, measured from the ledger.
 #
-# Windows begin at whole multiples of their length since 1970. The counter that the writer reserves is named
-# with its window's start; the question holds the uses of the window that holds now.
+# Windows begin at whole multiples of their length since 1970. The writer reserves a use in the window that
+# the guard names by its start; the question holds the uses of the window that holds now.
 package bylag.rate
 
 import data.bylag.limits
@@ -40,9 +40,8 @@ bounds(rule) := [{"name": name(rule, of), "limit": min(found), "window": of} |
 	count(found) > 0
 ]
 
-guards(rule) := [{"kind": "use", "name": named, "limit": bound.limit} |
+guards(rule) := [{"kind": "use", "name": bound.name, "limit": bound.limit, "window": start(bound.window)} |
 	some bound in bounds(rule)
-	named := concat(":", [bound.name, format_int(start(bound.window), 10)])
 ]
 
 ranges(rule) := [limits.range(bound.name, bound.limit) |

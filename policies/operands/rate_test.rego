@@ -15,7 +15,7 @@ asked(constraints, counters, now) := answer if {
 test_there_is_room_until_the_limit_of_the_window if {
 	answer := asked([per(minute, 3)], {"rate:minute:permission-use": 2}, 60005)
 	answer.allow == true
-	answer.counters == [{"kind": "use", "name": "rate:minute:permission-use:60000", "limit": 3}]
+	answer.counters == [{"kind": "use", "name": "rate:minute:permission-use", "limit": 3, "window": 60000}]
 	answer.depends_on == [{"fact": "counter", "name": "rate:minute:permission-use", "from": 0, "below": 3}]
 	answer.valid_until == 120000
 }
@@ -29,7 +29,7 @@ test_the_limit_is_the_last_use_of_the_window if {
 
 test_a_day_is_meant_where_no_unit_is_named if {
 	answer := asked([per(null, 3)], {"rate:day:permission-use": 2}, 60005)
-	answer.counters == [{"kind": "use", "name": "rate:day:permission-use:0", "limit": 3}]
+	answer.counters == [{"kind": "use", "name": "rate:day:permission-use", "limit": 3, "window": 0}]
 	answer.valid_until == 86400000
 }
 
@@ -39,7 +39,7 @@ test_several_windows_and_the_lowest_limit_of_each if {
 		{"rate:minute:permission-use": 0, "rate:day:permission-use": 0},
 		1000,
 	)
-	[[guard.name, guard.limit] | some guard in answer.counters] == [["rate:day:permission-use:0", 9], ["rate:minute:permission-use:0", 2]]
+	[[guard.name, guard.limit, guard.window] | some guard in answer.counters] == [["rate:day:permission-use", 9, 0], ["rate:minute:permission-use", 2, 0]]
 }
 
 test_an_unknown_window_or_count_denies if {

@@ -39,7 +39,7 @@ intervals(rule) := [apart |
 	apart := shortest(node)
 ]
 
-guards(rule) := [{"kind": "spacing", "name": name(rule), "limit": max(found)} |
+guards(rule) := [{"kind": "spacing", "name": name(rule), "limit": max(found), "window": null} |
 	found := intervals(rule)
 	count(found) > 0
 ]

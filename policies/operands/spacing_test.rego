@@ -12,7 +12,7 @@ asked(operator, apart, last, now) := answer if {
 test_the_first_use_may_be_at_once if {
 	answer := asked("eq", 500, 0, 100)
 	answer.allow == true
-	answer.counters == [{"kind": "spacing", "name": "last:permission-use", "limit": 500}]
+	answer.counters == [{"kind": "spacing", "name": "last:permission-use", "limit": 500, "window": null}]
 	answer.depends_on == [{"fact": "counter", "name": "last:permission-use", "from": 0, "below": 1}]
 	answer.valid_until == null
 }
@@ -42,5 +42,5 @@ test_the_longest_of_several_counts if {
 	constraint := question.tree("and", [question.leaf("timeInterval", "eq", 500), question.leaf("timeInterval", "eq", 700)])
 	rule := question.rule("permission", "use", constraint)
 	answer := decision.answer with input as question.knowing(question.of([rule]), {"counters": {"last:permission-use": 0}})
-	answer.counters == [{"kind": "spacing", "name": "last:permission-use", "limit": 700}]
+	answer.counters == [{"kind": "spacing", "name": "last:permission-use", "limit": 700, "window": null}]
 }

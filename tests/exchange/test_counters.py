@@ -60,7 +60,7 @@ def guard(name: str, limit: int, kind: GuardKind = "use") -> CounterGuard:
 
 
 def windowed(start: int, limit: int) -> CounterGuard:
-    return guard(f"rate:minute:r:{start}", limit)
+    return CounterGuard(CounterName("rate:minute:r"), limit, "use", Milliseconds(start))
 
 
 LAST_ONES = {

@@ -143,7 +143,7 @@ WHOLE: dict[str, Any] = {
     "obligations": [],
     "row_filter": None,
     "column_mask": [],
-    "counters": [{"kind": "use", "name": "count:r", "limit": 3}],
+    "counters": [{"kind": "use", "name": "count:r", "limit": 3, "window": None}],
     "valid_until": 5,
     "depends_on": [{"fact": "counter", "name": "count:r", "from": 0, "below": 3}],
 }
@@ -165,18 +165,21 @@ SPOILT: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [
     ("an obligation that is a word", lambda a: a | {"obligations": ["pay"]}),
     ("a row filter that is true", lambda a: a | {"row_filter": True}),
     ("a column mask of numbers", lambda a: a | {"column_mask": [1]}),
-    ("a counter without a limit", lambda a: a | {"counters": [{"kind": "use", "name": "count:r"}]}),
+    (
+        "a counter without a limit",
+        lambda a: a | {"counters": [{"kind": "use", "name": "count:r", "window": None}]},
+    ),
     (
         "a counter of another kind",
-        lambda a: a | {"counters": [{"kind": "sometimes", "name": "count:r", "limit": 3}]},
+        lambda a: a | {"counters": [{"kind": "sometimes", "name": "count:r", "limit": 3, "window": None}]},
     ),
     (
         "a counter with a fraction",
-        lambda a: a | {"counters": [{"kind": "use", "name": "count:r", "limit": 1.5}]},
+        lambda a: a | {"counters": [{"kind": "use", "name": "count:r", "limit": 1.5, "window": None}]},
     ),
     (
         "a counter without end",
-        lambda a: a | {"counters": [{"kind": "use", "name": "count:r", "limit": 2**60}]},
+        lambda a: a | {"counters": [{"kind": "use", "name": "count:r", "limit": 2**60, "window": None}]},
     ),
     ("a time that is true", lambda a: a | {"valid_until": True}),
     ("a time before time", lambda a: a | {"valid_until": -1}),

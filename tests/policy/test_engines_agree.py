@@ -11,14 +11,16 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from hypothesis import Phase, given, settings
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from connector.policy.embedded import EmbeddedEngine
-from connector.policy.input import DecisionInput
+from connector.policy.facts import Facts, Quantity
+from connector.policy.input import DecisionInput, Recipient
 from connector.policy.rulebook import PACKAGED
 from tests.policy.strategies import cases
-from tests.policy.world import agreed, constraint, offer, permission, question
+from tests.policy.world import COMPANY, NOON, agreed, constraint, offer, permission, question
 
 BUNDLE = Path(__file__).resolve().parents[2] / "connector" / "policy" / PACKAGED
 QUERY = "[answer | some question in input; answer := data.bylag.decision.answer with input as question]"
@@ -50,18 +52,44 @@ def assert_same(engine: EmbeddedEngine, opa: Path, asked: list[Any]) -> int:
     return allowed
 
 
-def test_on_generated_policies_and_requests(engine: EmbeddedEngine, opa: Path) -> None:
+def generated(policies: int) -> list[Any]:
+    """Questions as hypothesis draws them, five under each policy."""
     batch: list[Any] = []
 
     @given(cases())
-    @settings(max_examples=POLICIES, database=None, phases=[Phase.generate])
+    @settings(
+        max_examples=policies, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    )
     def collect(asked: list[DecisionInput]) -> None:
         batch.extend(json.loads(one.encoded) for one in asked)
 
     collect()
+    return batch
+
+
+def test_on_generated_policies_and_requests(engine: EmbeddedEngine, opa: Path) -> None:
+    batch = generated(POLICIES)
     allowed = assert_same(engine, opa, batch)
     assert len(batch) == POLICIES * 5
     assert 0 < allowed < len(batch)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(3600)
+def test_on_ten_thousand_generated_policies_and_requests(engine: EmbeddedEngine, opa: Path) -> None:
+    seen = allowed = 0
+    while seen < 10_000:
+        batch = generated(POLICIES * 4)
+        allowed += assert_same(engine, opa, batch)
+        seen += len(batch)
+    assert 0 < allowed < seen
+
+
+@given(cases())
+@settings(max_examples=4, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_difference_would_be_shrunk(engine: EmbeddedEngine, opa: Path, asked: list[DecisionInput]) -> None:
+    """The same comparison question by question, so that a difference is shown at its smallest."""
+    assert_same(engine, opa, [json.loads(one.encoded) for one in asked])
 
 
 STRANGE: list[Any] = [
@@ -94,7 +122,7 @@ def replaced(value: Any, path: list[Any], dice: random.Random) -> Any:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=2, database=None)
+@settings(max_examples=2, database=None, deadline=None)
 def test_on_mutated_questions(engine: EmbeddedEngine, opa: Path, seed: int) -> None:
     """Whatever is missing, of another type, or where nobody expects it."""
     dice = random.Random(seed)  # noqa: S311 - no secret, a seed
@@ -111,10 +139,39 @@ def test_on_mutated_questions(engine: EmbeddedEngine, opa: Path, seed: int) -> N
                 constraint("count", "lteq", "5"),
             ),
             permission({"xone": [constraint("purpose", "isNoneOf", ["dpv:Marketing"])] * 2}),
+            permission(
+                constraint("bylag:rate", "lteq", "5"),
+                constraint("timeInterval", "eq", "P1D"),
+                constraint("elapsedTime", "lteq", "P30D"),
+                constraint("spatial", "isPartOf", "urn:x:eu"),
+                constraint("percentage", "lteq", "5"),
+                duty=[
+                    {
+                        "@id": "urn:x:tell",
+                        "action": "inform",
+                        "consequence": [{"@id": "urn:x:pay", "action": "compensate"}],
+                    }
+                ],
+                action="read",
+            ),
             prohibition=[
-                permission(constraint("dateTime", "gt", "2027-01-01T00:00:00Z"), action="distribute")
+                permission(
+                    constraint("dateTime", "gt", "2027-01-01T00:00:00Z"),
+                    action="distribute",
+                    remedy=[{"@id": "urn:x:delete", "action": "delete"}],
+                )
             ],
+            obligation=[{"@id": "urn:x:alone", "action": "inform"}],
         )
     )
-    usual = json.loads(question(policy, uses=2).encoded)
+    facts = Facts(
+        began=NOON,
+        area=("SE",),
+        collections={"urn:x:eu": ("SE",)},
+        named={"spatial": {"SE": ("urn:x:nordic",)}},
+        measured={"percentage": Quantity(3)},
+        duties={"urn:x:tell": "violated", "urn:x:pay": "fulfilled"},
+    )
+    recipient = Recipient(COMPANY, None, {"country": "SE"})
+    usual = json.loads(question(policy, uses=2, facts=facts, recipient=recipient).encoded)
     assert_same(engine, opa, [usual, *(mutated(usual, dice) for _ in range(250))])
