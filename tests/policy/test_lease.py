@@ -27,16 +27,21 @@ from connector.policy.input import (
     counters_of,
 )
 from connector.policy.lease import LONGEST_MILLISECONDS, LeasedEngine, Session
+from connector.policy.normal import NormalPolicy
+from connector.policy.parse import normalise
+from connector.policy.vocabulary import PROFILE
 from ledger.ambient import HeldAmbient
 from ledger.canonical import decode, decode_canonical
 from ledger.names import AgreementId, DatasetId, ExchangeId, LeafIndex, RulebookDigest, UnitId, VersionDigest
 from tests.policy.world import (
     COMPANY,
+    ENERGY,
     MARKETING,
     NOON,
     OTHER,
     RESEARCH,
     SCIENTIFIC,
+    Document,
     agreed,
     constraint,
     offer,
@@ -328,11 +333,33 @@ def test_the_moving_fields_are_the_enumerated_ones() -> None:
     assert one == other
 
 
-COUNTED = agreed(
+def set_of(document: Document) -> NormalPolicy:
+    """A policy about the dataset whose rules name their parties themselves."""
+    return normalise({**document, "@type": "Set", "target": ENERGY})
+
+
+HALF_PAST = "2026-01-01T12:00:33Z"
+COUNTED = set_of(
     offer(
         permission(constraint("count", "lteq", "2"), constraint("purpose", "isA", RESEARCH)),
         permission(constraint("count", "lt", "5"), constraint("dateTime", "gteq", "2026-01-01T12:00:20Z")),
         permission(constraint("dateTime", "eq", "2026-01-01T12:00:40Z")),
+        permission(
+            {**constraint("bylag:rate", "lteq", "2"), "unit": PROFILE + "minute"},
+            constraint("elapsedTime", "lteq", "PT55S"),
+            constraint("spatial", "eq", "SE"),
+            duty=[{"@id": "urn:x:tell", "action": "inform"}],
+        ),
+        permission(
+            constraint("timeInterval", "eq", "PT7S"),
+            constraint("delayPeriod", "eq", "PT5S"),
+            assignee={"@type": "PartyCollection", "@id": "urn:x:members"},
+        ),
+        permission(
+            constraint("meteredTime", "lteq", "PT2S"),
+            action={"rdf:value": {"@id": "read"}, "refinement": constraint("dateTime", "gt", HALF_PAST)},
+        ),
+        obligation=[permission(constraint("dateTime", "gt", HALF_PAST), action="inform")],
         prohibition=[
             permission(
                 {
@@ -347,6 +374,11 @@ COUNTED = agreed(
 )
 
 
+def counted(name: CounterName) -> bool:
+    """Whether a counter goes on; a rate begins anew with each window."""
+    return not name.startswith("rate:")
+
+
 class LeasesEqualFreshAnswers(RuleBasedStateMachine):
     """Clock moves, uses, purposes, ends and changes of everything, in any order."""
 
@@ -356,7 +388,10 @@ class LeasesEqualFreshAnswers(RuleBasedStateMachine):
     def begin(self) -> None:
         self.ambient = HeldAmbient(now=NOON)
         self.table = LeasedEngine(self.engine, self.ambient, longest=15_000, capacity=3)
-        self.uses = dict.fromkeys(counters_of(COUNTED), 0)
+        self.uses: dict[CounterName, int] = {name: 0 for name in counters_of(COUNTED) if counted(name)}
+        self.windows: dict[tuple[CounterName, int], int] = {}
+        self.facts = Facts(began=NOON, collections={"urn:x:members": (COMPANY,)})
+        self.country = "SE"
         self.list_number = 1
         self.epoch = 0
         self.sessions: dict[str, Session] = {}
@@ -369,10 +404,50 @@ class LeasesEqualFreshAnswers(RuleBasedStateMachine):
     def the_clock_is_set(self, milliseconds: int) -> None:
         self.ambient.step(milliseconds)
 
-    @rule(which=st.integers(0, 1), change=st.sampled_from([1, 1, 1, -1]))
+    @rule(which=st.integers(0, 9), change=st.sampled_from([1, 1, 1, -1]))
     def a_use_is_counted_or_given_back(self, which: int, change: int) -> None:
-        name = sorted(self.uses)[which]
-        self.uses[name] = max(0, self.uses[name] + change)
+        name = sorted(self.uses)[which % len(self.uses)]
+        if name.startswith("last:"):
+            self.uses[name] = self.ambient.now()
+        elif name.startswith("metered:"):
+            self.uses[name] += 700
+        else:
+            self.uses[name] = max(0, self.uses[name] + change)
+
+    @rule()
+    def a_use_is_counted_in_its_window(self) -> None:
+        for name in counters_of(COUNTED):
+            if not counted(name):
+                place = (name, self.ambient.now() // 60_000)
+                self.windows[place] = self.windows.get(place, 0) + 1
+
+    def counters(self) -> dict[CounterName, int]:
+        """The values at this moment, as the database would give them."""
+        window = self.ambient.now() // 60_000
+        rates = {n: self.windows.get((n, window), 0) for n in counters_of(COUNTED) if not counted(n)}
+        return {**self.uses, **rates}
+
+    @rule(state=st.sampled_from(["unset", "pending", "fulfilled", "violated"]))
+    def a_duty_changes(self, state: DutyState) -> None:
+        self.facts = replace(self.facts, duties={"urn:x:tell": state})
+        self.sessions.clear()
+
+    @rule(members=st.sampled_from([(), (COMPANY,), (OTHER,)]), country=st.sampled_from(["SE", "US"]))
+    def the_list_attests_something_else(self, members: tuple[str, ...], country: str) -> None:
+        self.facts = replace(self.facts, collections={"urn:x:members": members})
+        self.country = country
+        self.a_new_list_is_fetched()
+
+    @rule(area=st.sampled_from([None, ("SE",), ("SE", "US")]))
+    def the_area_is_configured(self, area: tuple[str, ...] | None) -> None:
+        self.facts = replace(self.facts, area=area)
+        self.sessions.clear()
+
+    @rule()
+    def the_agreement_is_terminated(self) -> None:
+        self.table.end_agreement(AgreementId("a" * 32))
+        for session in self.sessions.values():
+            assert self.table.decide(session, self.counters(), "n").fresh
 
     @rule()
     def a_new_list_is_fetched(self) -> None:
@@ -400,12 +475,14 @@ class LeasesEqualFreshAnswers(RuleBasedStateMachine):
                     purpose=purpose,
                     action=action,
                     consent_epoch=self.epoch,
+                    facts=self.facts,
+                    recipient=Recipient(COMPANY, None, {"kind": "company", "country": self.country}),
                     membership=MembershipFacts(self.list_number, "e" * 64),
                 )
             )
             self.sessions[purpose + action] = session
-        answer = self.table.decide(session, dict(self.uses), "n")
-        assert answer.moving == Moving(self.ambient.now(), self.uses, "n")
+        answer = self.table.decide(session, self.counters(), "n")
+        assert answer.moving == Moving(self.ambient.now(), self.counters(), "n")
         assert answer.decision == self.engine.decide(session.standing.at(answer.moving))
 
     @invariant()
