@@ -28,7 +28,7 @@ against := array.concat(
 	array.concat(array.concat(beyond_agreement, outside_area), array.concat(void, prohibited)),
 	array.concat(
 		array.concat(without_permission, not_meant),
-		array.concat(not_satisfied, not_kept),
+		array.concat(array.concat(not_satisfied, not_together), not_kept),
 	),
 )
 
@@ -77,6 +77,17 @@ not_satisfied := [unmet.reason(node, rule) |
 	constraints.value(rule) != "true"
 	some node in tree.leaves(rule)
 	constraints.leaf(node, rule) != "true"
+]
+
+# Each comparison holds, and together they do not: more than one under xone.
+not_together := [{"code": "COMBINATION_NOT_MET", "rule": rule.id, "parameters": {}} |
+	some rule in rules.permissions
+	actions.covers(rule.action) == "true"
+	parties.assigned(rule) == "true"
+	assets.targeted(rule) == "true"
+	constraints.value(rule) != "true"
+	missed := [node | some node in tree.leaves(rule); constraints.leaf(node, rule) != "true"]
+	missed == []
 ]
 
 not_kept := [{"code": code, "rule": rule.id, "parameters": {"duty": duty.id, "action": action}} |

@@ -81,3 +81,8 @@ test_what_cannot_be_read_is_unknown_even_without_the_check_before if {
 	unrefined := constraints.refined({}) with input as {}
 	unrefined == "unknown"
 }
+
+test_what_holds_apart_and_not_together if {
+	now := question.leaf("dateTime", "lteq", 1000)
+	against(permission(question.tree("xone", [now, now]))) == [{"code": "COMBINATION_NOT_MET", "rule": "permission-use", "parameters": {}}]
+}

@@ -38,6 +38,8 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
         " counted from the"
         " beginning of the agreement.",
         "CONSTRAINT_NOT_MET": "Rule {rule} asks that {operand} {operator} {named}.",
+        "COMBINATION_NOT_MET": "Each condition of rule {rule} holds, but more of them than the rule"
+        " allows at once.",
         "FACT_MISSING": "Rule {rule} depends on {operand}, which is not known here.",
         "DUTY_COMES_FIRST": "Rule {rule} asks that duty {duty} ({action}) be fulfilled before.",
         "DUTY_VIOLATED": "Duty {duty} ({action}) of rule {rule} was violated, and nothing has made"
@@ -73,6 +75,8 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
         "OUTSIDE_ELAPSED_TIME": "Regel {rule} gäller bara när {operand} {operator} {duration}, räknat från"
         " avtalets början.",
         "CONSTRAINT_NOT_MET": "Regel {rule} kräver att {operand} {operator} {named}.",
+        "COMBINATION_NOT_MET": "Varje villkor i regel {rule} är uppfyllt, men fler än regeln"
+        " tillåter samtidigt.",
         "FACT_MISSING": "Regel {rule} beror på {operand}, som inte är känt här.",
         "DUTY_COMES_FIRST": "Regel {rule} kräver att skyldigheten {duty} ({action}) fullgörs dessförinnan.",
         "DUTY_VIOLATED": "Skyldigheten {duty} ({action}) i regel {rule} har brutits, och inget har gottgjort"
@@ -106,6 +110,8 @@ SENTENCES: Final[dict[str, dict[str, str]]] = {
         "OUTSIDE_ELAPSED_TIME": "Regel {rule} gælder kun, når {operand} {operator} {duration}, regnet fra"
         " aftalens begyndelse.",
         "CONSTRAINT_NOT_MET": "Regel {rule} kræver, at {operand} {operator} {named}.",
+        "COMBINATION_NOT_MET": "Hver betingelse i regel {rule} er opfyldt, men flere end reglen"
+        " tillader på én gang.",
         "FACT_MISSING": "Regel {rule} afhænger af {operand}, som ikke er kendt her.",
         "DUTY_COMES_FIRST": "Regel {rule} kræver, at pligten {duty} ({action}) opfyldes forinden.",
         "DUTY_VIOLATED": "Pligten {duty} ({action}) i regel {rule} er misligholdt, og intet har rådet bod på"
