@@ -19,7 +19,9 @@ from connector.policy.vocabulary import (
     LEFT_OPERANDS,
     LOGICS,
     OPERATORS,
+    Datatype,
     LeftOperand,
+    expand,
     local_name,
 )
 
@@ -110,6 +112,8 @@ def _right(node: Node, name: str, operand: LeftOperand, operator: str) -> Right:
             )
         if isinstance(plain, str) and local_name(plain) == "policyUsage":
             node.gate("policyUsage", at)
+        if isinstance(plain, str) and operand.datatype is Datatype.IRI:
+            plain = expand(plain)
         values.append(operand_value(plain, name, operator, operand.datatype, at))
     return compared(values, operator, path)
 

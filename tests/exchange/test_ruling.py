@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from connector.exchange.ground import Terms
 from connector.exchange.ruling import LeasedRulings
 from connector.identity.directory import Directory
 from connector.policy.decision import Decision
+from connector.identity.organisation import Kind
 from connector.policy.embedded import EmbeddedEngine
 from connector.policy.input import DecisionInput
 from connector.policy.lease import LeasedEngine
@@ -167,3 +169,65 @@ def test_a_counter_that_was_never_raised_stands_at_nothing(tmp_path: Path) -> No
     finally:
         writer.close()
         database.close()
+
+
+LAW = "https://w3id.org/dpv#LegalObligation"
+BEGAN = Milliseconds(1_700_000_000_000)
+LIMITS = {
+    "the time since the agreement began": ("elapsedTime", "lteq", "P99999D", {"began": BEGAN}),
+    "a delay since the agreement began": ("delayPeriod", "gteq", "PT1S", {"began": BEGAN}),
+    "the agreement's legal basis": ("bylag:legalBasis", "eq", LAW, {"legal_basis": LAW}),
+    "the agreement's secrecy ground": (
+        "bylag:secrecyGround",
+        "eq",
+        "urn:x:sekretess",
+        {"secrecy_ground": "urn:x:sekretess"},
+    ),
+    "the agreed places of processing": (
+        "bylag:processingPlace",
+        "isAnyOf",
+        ["DK", "SE"],
+        {"places": ("DK", "SE")},
+    ),
+}
+
+
+def limited(rulings: LeasedRulings, limit: tuple[str, str, object], **agreed: Any) -> bool:
+    """Whether a permission under one constraint is granted, as the exchange asks."""
+    left, operator, right = limit
+    document = {
+        "@context": "http://www.w3.org/ns/odrl.jsonld",
+        "@type": "Offer",
+        "permission": [
+            {
+                "action": "use",
+                "constraint": [{"leftOperand": left, "operator": operator, "rightOperand": right}],
+            }
+        ],
+    }
+    policy = normalise(document)
+    terms = replace(TERMS, policy=policy.content, policy_digest=policy.digest, **agreed)
+    asked = rulings.ask(terms, RESEARCH)
+    return rulings.decide(asked, {}).allow
+
+
+@pytest.mark.parametrize("what", LIMITS)
+def test_the_question_holds(rulings: LeasedRulings, what: str) -> None:
+    """Each fact that the agreement states, and no more than it states."""
+    left, operator, right, agreed = LIMITS[what]
+    assert limited(rulings, (left, operator, right), **agreed)
+    assert not limited(rulings, (left, operator, right))
+
+
+def test_the_list_says_which_kind_an_organisation_is_of(rulings: LeasedRulings) -> None:
+    kinds = {kind: limited(rulings, ("recipient", "isPartOf", "bylag:" + kind)) for kind in Kind}
+    assert list(kinds.values()).count(True) == 1
+    assert not limited(rulings, ("recipient", "isPartOf", "urn:x:anything"))
+
+
+def test_outside_the_area_a_ground_is_needed(rulings: LeasedRulings) -> None:
+    bounded = LeasedRulings(rulings._engine, rulings._directory, area=("XX",))
+    free = ("dateTime", "gt", "2000-01-01T00:00:00Z")
+    assert limited(rulings, free)
+    assert not limited(bounded, free)
+    assert limited(bounded, free, transfer_ground="urn:x:adequacy")

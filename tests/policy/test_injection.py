@@ -9,12 +9,25 @@ from typing import Any
 import pytest
 
 from connector.policy.embedded import EmbeddedEngine
-from connector.policy.errors import MalformedPolicy
-from connector.policy.input import Recipient
+from connector.policy.errors import MalformedPolicy, PolicyRefused
+from connector.policy.facts import Facts, Quantity
+from connector.policy.input import AgreementFacts, Recipient
 from connector.policy.parse import normalise
-from ledger.names import DatasetId, ParticipantId
+from connector.policy.vocabulary import NAMED_OPERANDS, PLACES
+from ledger.names import AgreementId, DatasetId, ParticipantId
 from tests.policy.test_engines_agree import assert_same
-from tests.policy.world import COMPANY, MARKETING, RESEARCH, agreed, constraint, offer, permission, question
+from tests.policy.world import (
+    COMPANY,
+    MARKETING,
+    NOON,
+    RESEARCH,
+    Document,
+    agreed,
+    constraint,
+    offer,
+    permission,
+    question,
+)
 
 VALUES = {
     "quotes": "urn:x:\"'`",
@@ -26,13 +39,45 @@ VALUES = {
     "a JSON pointer": "urn:x:/policy/rules/0~1",
     "backslashes": "urn:x:\\u0022\\",
     "emoji": "urn:x:\U0001f600\U0001f468",
-    "a long one": "urn:x:" + "A" * 500,
+    "a long one": "urn:x:" + "A" * 480,
     "a reference": "data.bylag.decision.allow",
     "true": "true",
     "a number": "1e999",
     "a wildcard": "*",
     "an empty object": "{}",
 }
+
+NAMING = sorted(name for name in NAMED_OPERANDS if name not in PLACES)
+
+
+def new_terms(value: str) -> Document:
+    """A policy that holds ``value`` in every term that takes a name or an identifier."""
+    members = {"@type": "PartyCollection", "@id": "urn:x:" + value, "source": value}
+    duty = {
+        "@id": "urn:x:duty:" + value,
+        "action": {"rdf:value": {"@id": "inform"}, "refinement": [constraint("event", "eq", value)]},
+        "informedParty": value,
+        "consequence": [{"@id": "urn:x:consequence:" + value, "action": "compensate", "target": value}],
+    }
+    bill = {**constraint("payAmount", "lteq", "3"), "unit": value}
+    return {
+        **offer(
+            permission(*(constraint(name, "isAnyOf", [value, "urn:x:a"]) for name in NAMING), bill),
+            permission(assignee=members),
+            permission(action="sell", duty=[duty]),
+            {"@id": "urn:x:free", **permission(constraint("purpose", "isA", RESEARCH))},
+            prohibition=[
+                {
+                    "action": "distribute",
+                    "target": {"@type": "AssetCollection", "@id": value},
+                    "remedy": [{"@id": "urn:x:remedy:" + value, "action": "delete"}],
+                }
+            ],
+            obligation=[{"@id": "urn:x:alone:" + value, "action": "inform", "assignee": value}],
+        ),
+        "@type": "Set",
+    }
+
 
 REFUSED_AT_THE_EDGE = {
     "a newline": "urn:x:a\nallow:=true",
@@ -88,6 +133,108 @@ def test_a_request_with(engine: EmbeddedEngine, what: str) -> None:
     ).allow
 
 
+@pytest.mark.parametrize("what", VALUES)
+def test_in_every_new_term_a_value_of(engine: EmbeddedEngine, what: str) -> None:
+    """The rule beside them stays as it was; a fact of exactly that value is the one that is meant."""
+    value = VALUES[what]
+    policy = normalise(new_terms(value))
+    free = engine.decide(question(policy))
+    assert free.reasons[0].rule == "urn:x:free"
+    assert not engine.decide(question(policy, purpose=MARKETING)).allow
+    assert not engine.decide(question(policy, action="distribute")).allow
+    known = Facts(
+        named={name: {value: (value,)} for name in NAMED_OPERANDS},
+        measured={"payAmount": Quantity(3, value)},
+        collections={value: (value,), "urn:x:" + value: (value,)},
+        duties=dict.fromkeys((f"urn:x:duty:{value}", f"urn:x:alone:{value}"), "violated"),
+        transfer=value,
+        area=(value,),
+    )
+    same = {"facts": known, "purpose": MARKETING}
+    agreement = AgreementFacts(AgreementId("a" * 32), "d" * 64, None, value)
+    whole = {"industry": value, "country": value}
+    recipient = Recipient(COMPANY, None, dict(whole))
+    decision = engine.decide(question(policy, **same, agreement=agreement, recipient=recipient))
+    assert (decision.allow, decision.failed) == (False, False), "the version and the unit are measured"
+    other = engine.decide(question(policy, facts=known, purpose=None, recipient=Recipient(COMPANY)))
+    assert (other.allow, other.failed) == (False, False)
+
+
+@pytest.mark.parametrize("what", REFUSED_AT_THE_EDGE)
+def test_no_new_term_holds(what: str) -> None:
+    value = REFUSED_AT_THE_EDGE[what]
+    documents = [
+        offer(permission(constraint(name, "eq", value)), **{"@type": "Set"})
+        for name in ("event", "bylag:consent")
+    ]
+    documents += [
+        offer(permission(duty=[{"@id": value, "action": "inform"}])),
+        offer(permission(assignee={"@type": "PartyCollection", "source": value})),
+        offer(permission({**constraint("payAmount", "lteq", "3"), "unit": value})),
+        offer(permission(), inheritFrom=value),
+        offer(permission(duty=[{"action": "inform", "informedParty": value}])),
+    ]
+    for document in documents:
+        with pytest.raises((MalformedPolicy, PolicyRefused)):
+            normalise(document)
+
+
+HUGE = {
+    "beyond 2^53": 2**53,
+    "as a string": str(2**53),
+    "a thousand digits": "9" * 1000,
+    "negative": -1,
+    "a fraction": 1.5,
+    "an exponent": "1e3",
+    "true": True,
+    "Arabic digits": "\u0663",
+}
+
+
+@pytest.mark.parametrize("what", HUGE)
+@pytest.mark.parametrize(
+    "left", ["count", "bylag:rate", "absoluteSize", "percentage", "bylag:aggregationLevel"]
+)
+def test_a_number_that_every_engine_reads_alike(left: str, what: str) -> None:
+    with pytest.raises(MalformedPolicy):
+        normalise(offer(permission(constraint(left, "lteq", HUGE[what]))))
+
+
+def test_the_largest_numbers_break_nothing(engine: EmbeddedEngine, opa: Path) -> None:
+    largest = "9007199254740991"
+    policy = normalise(
+        {
+            **offer(
+                permission(constraint("bylag:rate", "lteq", largest), constraint("count", "lteq", largest)),
+                permission(constraint("elapsedTime", "lteq", "P104249991D")),
+                permission(constraint("timeInterval", "gt", "P104249991D")),
+                permission(constraint("percentage", "lteq", largest)),
+            ),
+            "@type": "Set",
+        }
+    )
+    for uses in (0, 2**53 - 2):
+        facts = Facts(began=NOON, measured={"percentage": Quantity(2**53 - 1)})
+        asked = question(policy, uses=uses, facts=facts)
+        assert engine.decide(asked).allow
+        assert_same(engine, opa, [json.loads(asked.encoded)])
+
+
+def deep_duties(levels: int) -> Document:
+    duty: Document = {"action": "inform"}
+    for _ in range(levels):
+        duty = {"action": "inform", "consequence": [duty]}
+    return offer(permission(duty=[duty]))
+
+
+def test_duties_nest_no_deeper_than_the_rules_read(engine: EmbeddedEngine) -> None:
+    assert engine.decide(question(agreed(deep_duties(2)))).allow
+    with pytest.raises(MalformedPolicy, match="nest deeper"):
+        normalise(deep_duties(3))
+    with pytest.raises(MalformedPolicy, match="nest deeper"):
+        normalise(deep_duties(300))
+
+
 @pytest.mark.parametrize("what", REFUSED_AT_THE_EDGE)
 def test_a_policy_never_holds(what: str) -> None:
     for document in (
@@ -141,6 +288,8 @@ def test_deep_trees_are_denied_and_both_engines_agree(engine: EmbeddedEngine, op
 
 def test_both_engines_read_every_value_alike(engine: EmbeddedEngine, opa: Path) -> None:
     asked = []
+    for value in VALUES.values():
+        asked.append(json.loads(question(normalise(new_terms(value))).encoded))
     for value in [*VALUES.values(), *REFUSED_AT_THE_EDGE.values()]:
         usual = json.loads(question(agreed(offer(permission(constraint("recipient", "neq", "u:1"))))).encoded)
         usual["request"]["recipient"]["attributes"] = {value: value}
