@@ -8,17 +8,20 @@ import data.bylag.limits
 import data.bylag.request
 import data.bylag.tree
 
-windows := {
-	"urn:bylag:profile:1:minute": {"name": "minute", "length": 60000},
-	"urn:bylag:profile:1:hour": {"name": "hour", "length": 3600000},
-	"urn:bylag:profile:1:day": {"name": "day", "length": 86400000},
-	"urn:bylag:profile:1:week": {"name": "week", "length": 604800000},
-}
+# An array: engines go through an object's members each in an order of their own.
+windows := [
+	{"unit": "urn:bylag:profile:1:minute", "name": "minute", "length": 60000},
+	{"unit": "urn:bylag:profile:1:hour", "name": "hour", "length": 3600000},
+	{"unit": "urn:bylag:profile:1:day", "name": "day", "length": 86400000},
+	{"unit": "urn:bylag:profile:1:week", "name": "week", "length": 604800000},
+]
 
 # Where no unit is named, a day is meant.
-window(node) := windows["urn:bylag:profile:1:day"] if {
+window(node) := windows[2] if {
 	is_null(node.unit)
-} else := windows[node.unit]
+} else := found[0] if {
+	found := [of | some of in windows; of.unit == node.unit]
+}
 
 value(node, rule) := limits.room(name(rule, window(node)), limits.highest(node)) if {
 	is_string(rule.id)

@@ -39,7 +39,7 @@ test_several_windows_and_the_lowest_limit_of_each if {
 		{"rate:minute:permission-use": 0, "rate:day:permission-use": 0},
 		1000,
 	)
-	[[guard.name, guard.limit, guard.window] | some guard in answer.counters] == [["rate:day:permission-use", 9, 0], ["rate:minute:permission-use", 2, 0]]
+	[[guard.name, guard.limit, guard.window] | some guard in answer.counters] == [["rate:minute:permission-use", 2, 0], ["rate:day:permission-use", 9, 0]]
 }
 
 test_an_unknown_window_or_count_denies if {

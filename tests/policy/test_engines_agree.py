@@ -141,6 +141,7 @@ def test_on_mutated_questions(engine: EmbeddedEngine, opa: Path, seed: int) -> N
             permission({"xone": [constraint("purpose", "isNoneOf", ["dpv:Marketing"])] * 2}),
             permission(
                 constraint("bylag:rate", "lteq", "5"),
+                {**constraint("bylag:rate", "lteq", "4"), "unit": "bylag:minute"},
                 constraint("timeInterval", "eq", "P1D"),
                 constraint("elapsedTime", "lteq", "P30D"),
                 constraint("spatial", "isPartOf", "urn:x:eu"),
