@@ -8,10 +8,12 @@ changes here before you commit it.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from connector.policy.embedded import EmbeddedEngine
+from connector.policy.facts import Facts
 from connector.policy.input import AgreementFacts, DecisionInput, Recipient
 from connector.policy.parse import normalise
 from ledger.names import AgreementId
@@ -19,6 +21,7 @@ from tests.policy.world import (
     COMPANY,
     DPV,
     MARKETING,
+    NOON,
     OTHER,
     RESEARCH,
     SCIENTIFIC,
@@ -64,6 +67,47 @@ HOUSEHOLD_ENERGY: Document = {
 }
 
 
+IN_RETURN: Document = offer(
+    permission(
+        constraint("bylag:rate", "lteq", "5"),
+        constraint("timeInterval", "eq", "PT1H"),
+        constraint("elapsedTime", "lteq", "P30D"),
+        constraint("spatial", "isPartOf", "bylag:area"),
+        duty=[
+            {
+                "@id": "urn:bylag:duty:tell",
+                "action": "inform",
+                "consequence": [{"@id": "urn:bylag:duty:pay", "action": "compensate"}],
+            }
+        ],
+    ),
+    obligation=[{"@id": "urn:bylag:duty:attribute", "action": "attribute"}],
+)
+
+
+def in_return() -> dict[str, DecisionInput]:
+    """Questions on a policy that asks for something in return, with what they rest on."""
+    policy = agreed(IN_RETURN)
+    swedish = Recipient(COMPANY, None, {"country": "SE"})
+    facts = Facts(began=NOON, area=("SE",))
+    violated = replace(facts, duties={"urn:bylag:duty:tell": "violated"})
+    good = replace(violated, duties={**violated.duties, "urn:bylag:duty:pay": "fulfilled"})
+    abroad = Recipient(COMPANY, None, {"country": "US"})
+    return {
+        "in return": question(policy, facts=facts, recipient=swedish),
+        "in return, the last of the day": question(policy, facts=facts, recipient=swedish, uses=4),
+        "in return, too often": question(policy, facts=facts, recipient=swedish, uses=5),
+        "in return, too late": question(policy, facts=facts, recipient=swedish, now=NOON + 2_592_000_001),
+        "in return, a violated duty": question(policy, facts=violated, recipient=swedish),
+        "in return, made good": question(policy, facts=good, recipient=swedish),
+        "in return, abroad": question(policy, facts=facts, recipient=abroad),
+        "in return, abroad on a ground": question(
+            policy, facts=replace(facts, transfer="urn:x:adequacy"), recipient=abroad
+        ),
+        "in return, nothing known": question(policy),
+    }
+
+
 def questions() -> dict[str, DecisionInput]:
     """Each golden question under its name."""
     policy = agreed(HOUSEHOLD_ENERGY)
@@ -93,6 +137,7 @@ def questions() -> dict[str, DecisionInput]:
         "wider than the agreement": question(policy, agreement=for_research, purpose=DPV + "Purpose"),
         "a permission that wins": question(wins, purpose=MARKETING, recipient=lab),
         "a policy that is void": question(void, purpose=MARKETING, recipient=lab),
+        **in_return(),
     }
 
 
