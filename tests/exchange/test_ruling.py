@@ -13,8 +13,8 @@ from connector.exchange import counters
 from connector.exchange.ground import Terms
 from connector.exchange.ruling import LeasedRulings
 from connector.identity.directory import Directory
-from connector.policy.decision import Decision
 from connector.identity.organisation import Kind
+from connector.policy.decision import Decision
 from connector.policy.embedded import EmbeddedEngine
 from connector.policy.input import DecisionInput
 from connector.policy.lease import LeasedEngine
