@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmarks import appends, bulk, machine, opening, query, serving
+from tests.benchmarks import appends, bulk, decisions, machine, opening, query, serving
 from tests.benchmarks.parties import Parties
 from tests.benchmarks.report import Row, about_the_machine, as_json, print_table
 from tests.benchmarks.settings import Settings
@@ -18,6 +18,7 @@ from tests.benchmarks.settings import Settings
 Part = Callable[[Settings, Parties], list[Row]]
 PARTS: dict[str, Part] = {
     "machine": lambda settings, _parties: machine.measure(settings),
+    "decisions": decisions.measure,
     "query": query.measure,
     "bulk": bulk.measure,
     "appends": lambda settings, _parties: appends.measure(settings),

@@ -20,6 +20,7 @@ FORMATS = {
     "rate": lambda value: f"{value:,.0f}/s",
     "MB/s": lambda value: f"{value:,.0f} MB/s",
     "ms": lambda value: f"{value * 1000:,.2f} ms",
+    "µs": lambda value: f"{value * 1e6:,.1f} µs",
     "s": lambda value: f"{value:.2f} s",
     "MB": lambda value: f"{value:.0f} MB",
 }
@@ -90,17 +91,21 @@ def as_json(rows: Sequence[Row], about: dict[str, str], rounds: int) -> str:
 def _cells(row: Row) -> list[str]:
     show = FORMATS[row.unit]
     spread = row.ratio or row.ours
-    shown = (lambda value: f"{value:.2f}") if row.ratio else show
+    shown = _ratio if row.ratio else show
     return [
         row.what,
         show(row.ours.median),
         row.against,
         show(row.theirs.median) if row.theirs else "",
-        f"{row.ratio.median:.2f}" if row.ratio else "",
+        _ratio(row.ratio.median) if row.ratio else "",
         f"{shown(spread.low)} – {shown(spread.high)}",
         _goal(row),
         {None: "", True: "yes", False: "NO"}[row.met],
     ]
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.4f}"
 
 
 def _goal(row: Row) -> str:

@@ -69,12 +69,18 @@ def test_order_does_not_matter_where_odrl_has_none(document: Document, dice: ran
 
 def shuffled(value: Any, dice: random.Random) -> Any:
     if isinstance(value, dict):
-        items = [(name, shuffled(member, dice)) for name, member in value.items()]
+        items = [(name, _below(name, member, dice)) for name, member in value.items()]
         dice.shuffle(items)
         return dict(items)
     if isinstance(value, list):
         return dice.sample([shuffled(item, dice) for item in value], len(value))
     return value
+
+
+def _below(name: str, member: Any, dice: random.Random) -> Any:
+    if name == "andSequence":  # its order means something (ODRL 2.2, 2.5.3)
+        return [shuffled(item, dice) for item in member]
+    return shuffled(member, dice)
 
 
 SPELLINGS = [
