@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from connector.contract.agreements import NoSuchAgreement
 from connector.contract.errors import AgreementDiffers, ForgedSender
 from connector.contract.messages import SettlementRefused, SettlementSigned, compose, read_message
 from connector.contract.settlement import TYPE, Span, differences, digest_of, lines_in
@@ -27,7 +28,7 @@ from connector.store import outbox
 from connector.store.tables import SettlementRow
 from ledger import side as side_rows
 from ledger.document import BadSignature, SignedDocument, sign_payload, verify
-from ledger.names import Milliseconds
+from ledger.names import Milliseconds, ParticipantId
 from tests.exchange.settling import SettlingWorld, Side, small_windows
 from tests.exchange.test_metered import Attempt, play
 from tests.exchange.world import AGREEMENT, CONSUMER, PROVIDER
@@ -354,11 +355,17 @@ class Forged:
         assert isinstance(self.message.body, SettlementSigned)
         self.body = self.message.body
 
-    def taken(self, signer: str = PROVIDER, envelope: Any = None, **changes: Any) -> None:
+    def taken(
+        self,
+        signer: str = PROVIDER,
+        envelope: Any = None,
+        peer: ParticipantId | None = None,
+        **changes: Any,
+    ) -> None:
         body = dataclasses.replace(self.body, **changes)
         made = compose(envelope or self.message.envelope, body, self.world.keys[signer])
         buyer = self.world.buyer
-        buyer.do(lambda tx: buyer.settlements.take(tx, self.world.seller.did, made.document, {}))
+        buyer.do(lambda tx: buyer.settlements.take(tx, peer or self.world.seller.did, made.document, {}))
 
 
 async def test_a_signature_over_other_bytes_settles_nothing(world: SettlingWorld) -> None:
@@ -386,6 +393,9 @@ async def test_a_message_of_another_sender_or_agreement_is_refused(world: Settli
         forged.taken(envelope=dataclasses.replace(forged.message.envelope, recipient=world.seller.did))
     with pytest.raises(Exception, match="key"):
         forged.taken(signer=CONSUMER)
+    stranger = ParticipantId("did:web:stranger.example")
+    with pytest.raises(NoSuchAgreement):
+        forged.taken(peer=stranger, envelope=dataclasses.replace(forged.message.envelope, sender=stranger))
     assert world.buyer.rows() == []
 
 
