@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from connector.policy.input import (
     counters_of,
 )
 from connector.policy.normal import NormalPolicy
+from connector.policy.normal import leaves as leaves_in
 from connector.policy.parse import normalise
 from connector.policy.values import written_moment
 from connector.policy.vocabulary import (
@@ -234,10 +236,15 @@ def documents() -> st.SearchStrategy[Document]:
 def cases() -> st.SearchStrategy[list[DecisionInput]]:
     """A policy, and several questions under it: policies cost most to draw."""
     policies = st.builds(normalise, documents())
-    return policies.flatmap(lambda policy: st.lists(questions(policy), min_size=5, max_size=5))
+    return policies.flatmap(
+        lambda policy: st.lists(
+            questions(policy), min_size=5, max_size=5, unique_by=lambda question: question.digest
+        )
+    )
 
 
-def _values() -> st.SearchStrategy[dict[str, Any]]:
+def _values(named: Collection[str]) -> st.SearchStrategy[dict[str, Any]]:
+    """What holds, of the operands that a policy names: others cost time and change nothing."""
     return st.fixed_dictionaries(
         {},
         optional={
@@ -247,6 +254,7 @@ def _values() -> st.SearchStrategy[dict[str, Any]]:
                 max_size=2,
             )
             for name, values in NAMED.items()
+            if name in named
         },
     )
 
@@ -269,13 +277,14 @@ def _quantities() -> st.SearchStrategy[dict[str, Quantity]]:
 @st.composite
 def facts(draw: st.DrawFn, policy: NormalPolicy) -> Facts:
     """What may be known of a request under a policy, or not."""
+    named = {leaf.left for rule in policy.rules for leaf in leaves_in(rule)}
     return Facts(
         began=draw(st.sampled_from([None, NOON, NOON - 1000, NOON - 86_400_000, NOON + 1000])),
         area=draw(st.sampled_from([None, None, None, (), ("SE",), ("DK", "SE")])),
         transfer=draw(st.sampled_from([None, None, "urn:x:adequacy"])),
         collections=draw(_collections()),
         duties={name: draw(st.sampled_from(STATES)) for name in duty_ids(policy) if draw(st.booleans())},
-        named=draw(_values()),
+        named=draw(_values({*named, draw(st.sampled_from(NAMED_OPERANDS))})),
         measured=draw(_quantities()),
     )
 
