@@ -33,6 +33,7 @@ from connector.policy.rulebook import (
     MANIFEST,
     OPA_VERSION,
     PACKAGED,
+    TRACE_ENTRYPOINT,
     WASM,
     rulebook_digest,
 )
@@ -125,7 +126,8 @@ def _compiled(files: Mapping[str, bytes], opa: Path) -> bytes:
             path = root / "rules" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        run_opa(opa, "build", "-t", "wasm", "-e", ENTRYPOINT, "-o", "out.tar.gz", "rules", folder=root)
+        entries = ("-e", ENTRYPOINT, "-e", TRACE_ENTRYPOINT)
+        run_opa(opa, "build", "-t", "wasm", *entries, "-o", "out.tar.gz", "rules", folder=root)
         with tarfile.open(root / "out.tar.gz") as archive:
             member = archive.extractfile(f"/{WASM}")
             if member is None:

@@ -15,9 +15,9 @@ from __future__ import annotations
 from connector.policy.decision import Decision, decision_from, failure
 from connector.policy.engine import Condition, Unanswered
 from connector.policy.input import DecisionInput
-from connector.policy.rulebook import ENTRYPOINT, Rulebook
+from connector.policy.rulebook import ENTRYPOINT, TRACE_ENTRYPOINT, Rulebook
 from connector.policy.wasm import INSTANCES, MEMORY_LIMIT_PAGES, TIME_LIMIT_SECONDS, Module
-from ledger.canonical import MalformedJson
+from ledger.canonical import JSON, MalformedJson
 from ledger.names import RulebookDigest
 
 
@@ -64,6 +64,9 @@ class EmbeddedEngine:
             return decision_from(self._module.evaluate(recorded), self.revision)
         except Unanswered as error:
             return failure(self.revision, error.code)
+
+    def trace(self, question: bytes) -> JSON:
+        return self._module.evaluate(question, TRACE_ENTRYPOINT)
 
     async def look(self) -> Condition:
         if self._is_closed:

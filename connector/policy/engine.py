@@ -11,6 +11,7 @@ from typing import Protocol
 
 from connector.policy.decision import Decision
 from connector.policy.input import DecisionInput
+from ledger.canonical import JSON
 from ledger.names import RulebookDigest
 
 
@@ -51,6 +52,12 @@ class Engine(Protocol):
 
     def replay(self, recorded: bytes) -> Decision:
         """Decide a recorded question again, from its canonical JSON."""
+
+    def trace(self, question: bytes) -> JSON:
+        """The rulebook's own account of its answer (policies/trace.rego); may block as :meth:`decide` does.
+
+        Local rules have no part in it. Raises :class:`Unanswered`, also under a rulebook that gives none.
+        """
 
     async def look(self) -> Condition:
         """Whether it decides now; an engine elsewhere is asked, within its time limit."""

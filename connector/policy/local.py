@@ -143,6 +143,9 @@ class JoinedEngine:
             return self._joined(core)
         return self._with_local(core, lambda: self._evaluator.evaluate(recorded), _now(recorded))
 
+    def trace(self, question: bytes) -> JSON:
+        return self._core.trace(question)
+
     async def ask(self, question: DecisionInput) -> Decision:
         core = await self._core.ask(question)
         if not core.allow:

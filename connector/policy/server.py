@@ -31,7 +31,7 @@ from connector.policy.decision import Decision, decision_from, failure
 from connector.policy.engine import Condition, Unanswered
 from connector.policy.errors import EngineUnavailable
 from connector.policy.input import DecisionInput
-from connector.policy.rulebook import ENTRYPOINT, MAX_QUESTION_BYTES
+from connector.policy.rulebook import ENTRYPOINT, MAX_QUESTION_BYTES, TRACE_ENTRYPOINT
 from ledger.ambient import Ambient
 from ledger.canonical import JSON, MalformedJson, decode
 from ledger.names import RulebookDigest
@@ -102,6 +102,9 @@ class ServerEngine:
             return decision_from(self.evaluate(recorded, ENTRYPOINT, self.revision), self.revision)
         except Unanswered as error:
             return failure(self.revision, error.code)
+
+    def trace(self, question: bytes) -> JSON:
+        return self.evaluate(question, TRACE_ENTRYPOINT, self.revision)
 
     async def ask(self, question: DecisionInput) -> Decision:
         try:

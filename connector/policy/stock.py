@@ -17,7 +17,7 @@ from connector.policy.engine import Condition, Engine, Unanswered
 from connector.policy.errors import EngineUnavailable
 from connector.policy.input import DecisionInput
 from connector.policy.local import LOCAL_ENTRYPOINT, JoinedEngine, LocalRules
-from connector.policy.rulebook import ENTRYPOINT, WASM, Rulebook
+from connector.policy.rulebook import ENTRYPOINT, TRACE_ENTRYPOINT, WASM, Rulebook
 from ledger.canonical import JSON, MalformedJson, decode
 from ledger.names import RulebookDigest
 
@@ -51,6 +51,9 @@ class StockEngine:
         except Unanswered as error:
             return failure(self.revision, error.code)
         return decision_from(answer, self.revision)
+
+    def trace(self, question: bytes) -> JSON:
+        return evaluated(self._opa, self._rulebook, TRACE_ENTRYPOINT, question)
 
     async def look(self) -> Condition:
         return Condition("stock", True, "runs an opa binary for each question")

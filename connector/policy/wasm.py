@@ -74,10 +74,10 @@ class Module:
             raise EngineUnavailable("the rulebook asks for builtins outside the sandbox")
         give_memory_back()  # compiling frees some nine megabytes
 
-    def evaluate(self, question: bytes) -> JSON:
-        """What the entry point says; "undefined" is no JSON. Raises ``Unanswered``."""
+    def evaluate(self, question: bytes, entrypoint: str | None = None) -> JSON:
+        """What the entry point, or another, says; "undefined" is no JSON. Raises ``Unanswered``."""
         try:
-            return cast("JSON", self.policy.evaluate(question))
+            return cast("JSON", self.policy.evaluate(question, entrypoint))
         except self._failures as error:
             _log.warning("the policy engine failed: %s", type(error).__name__)
             raise Unanswered(type(error).__name__) from error
