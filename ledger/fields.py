@@ -47,6 +47,10 @@ class Fields:
         self._read.add(name)
         return self._content.get(name) is not None
 
+    def names(self) -> tuple[str, ...]:
+        """The members that are there: for an object whose members are not known beforehand."""
+        return tuple(sorted(self._content))
+
     def any(self, name: str) -> JSON:
         """The member as it is; it must be there, null counts as a value."""
         self._read.add(name)

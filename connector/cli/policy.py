@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from connector.cli import show
+from connector.cli import explaining, show
 from connector.cli.files import read_file, require_free, write_file
 from connector.cli.options import PATH, json_option, on_home
 from connector.cli.session import Session
@@ -20,6 +20,9 @@ MAX_POLICY = 1 << 20
 @click.group()
 def policy() -> None:
     """Say what a policy means; look after the rules that decide, and the engines that they run in."""
+
+
+policy.add_command(explaining.explain)
 
 
 @policy.command()

@@ -226,14 +226,15 @@ def _counters_of(rule: Rule) -> list[CounterName]:
     if rule.kind != "permission" or rule.constraint is None:
         return []
     names = {
-        _counter(leaf.left, leaf.unit, rule.id)
+        counter_name(leaf.left, leaf.unit, rule.id)
         for leaf in leaves_of(rule.constraint)
         if leaf.left in RESERVED_OPERANDS
     }
     return sorted(names)
 
 
-def _counter(left: str, unit: str | None, rule: str) -> CounterName:
+def counter_name(left: str, unit: str | None, rule: str) -> CounterName:
+    """The counter of one counted operand in a permission; ``unit`` is a rate's window."""
     match left:
         case "count":
             return CounterName(f"count:{rule}")

@@ -271,7 +271,7 @@ def _it(rule: Rule) -> str:
 def _condition(text: str, constraint: Constraint) -> Sentence:
     """``text`` goes on with the constraint: in one line where it is one comparison."""
     if isinstance(constraint, Leaf):
-        return Sentence(f"{text} {_leaf(constraint)}.")
+        return Sentence(f"{text} {comparison(constraint)}.")
     return Sentence(f"{text} {_LOGICS[constraint.logic]}", tuple(map(_operand, constraint.operands)))
 
 
@@ -279,13 +279,14 @@ def _operand(constraint: Constraint) -> Sentence:
     if isinstance(constraint, Logic):
         text = _LOGICS[constraint.logic]
         return Sentence(text[0].upper() + text[1:], tuple(map(_operand, constraint.operands)))
-    text = _leaf(constraint)
+    text = comparison(constraint)
     return Sentence(f"{text[0].upper()}{text[1:]}.")
 
 
-def _leaf(leaf: Leaf) -> str:
+def comparison(leaf: Leaf) -> str:
+    """One comparison as part of a sentence, such as ``the number of uses is at most 5``."""
     name = OPERANDS.get(leaf.left, f"'{leaf.left}'")
-    unit = f" ({_short(leaf.unit)})" if leaf.unit is not None else ""
+    unit = f" ({short(leaf.unit)})" if leaf.unit is not None else ""
     values = leaf.right if isinstance(leaf.right, tuple) else (leaf.right,)
     return f"{name} {_operator(leaf)} {_listed([_value(each, leaf) for each in values])}{unit}"
 
@@ -305,7 +306,7 @@ def _value(value: int | str, leaf: Leaf) -> str:
         return written_moment(value)
     if leaf.datatype == Datatype.DURATION.value and isinstance(value, int):
         return duration_in_words(value)
-    return _short(str(value))
+    return short(str(value))
 
 
 def duration_in_words(milliseconds: int) -> str:
@@ -332,7 +333,8 @@ def _listed(words: list[str]) -> str:
     return ", ".join(words)
 
 
-def _short(iri: str) -> str:
+def short(iri: str) -> str:
+    """A name of DPV or of our profile without its vocabulary; any other as it is."""
     return iri.removeprefix(DPV).removeprefix(PROFILE)
 
 

@@ -1,0 +1,171 @@
+"""``bylag policy explain`` and ``what-if``: why a request is allowed or denied, and what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import click
+
+from connector.cli import show
+from connector.cli.files import read_file
+from connector.cli.options import MOMENT, PATH, on_home, without_none
+from connector.cli.session import Session
+from ledger.canonical import JSON, JSONObject, decode_object
+
+MAX_DOCUMENT: Final = 1 << 20
+Command = TypeVar("Command", bound=Callable[..., Any])
+LANGUAGES: Final = ("en", "sv", "da")
+"""``connector.policy.wording.SENTENCES``, without loading it; a test compares them."""
+
+
+class NameAndValue(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.5
+    """``NAME=VALUE``; the first equals sign divides them."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Name and value."""
+        name, equals, said = str(value).partition("=")
+        if not equals or not name or not said:
+            self.fail("say NAME=VALUE", param, ctx)
+        return name, said
+
+
+NAME_AND_VALUE: Final = NameAndValue()
+
+
+def _many(option: str, metavar: str, text: str) -> Callable[[Command], Command]:
+    return click.option(
+        f"--{option}", f"{option}_said", type=NAME_AND_VALUE, multiple=True, metavar=metavar, help=text
+    )
+
+
+@click.command()
+@click.argument("file", type=PATH, required=False)
+@click.option("--agreement", metavar="ID", help="Ask under this agreement of yours, as it stands now.")
+@click.option("--record", type=click.IntRange(0), help="Explain the decision in this record of the ledger.")
+@click.option("--request", type=PATH, help="A JSON file with what follows; options stand over it.")
+@click.option("--action", help="What is asked for, an ODRL action; default read, a release.")
+@click.option("--purpose", help="What for, a DPV purpose; default the agreement's, or one the policy names.")
+@click.option("--recipient", metavar="DID", help="Who asks, DID or DID#UNIT; default the policy's assignee.")
+@_many("attribute", "NAME=VALUE", "What the list attests of them: kind, country, industry; repeatable.")
+@click.option("--dataset", help="What about; default the policy's target.")
+@click.option("--at", type=MOMENT, help="When; default now.")
+@_many("counter", "NAME=N", "Uses so far: a counter's name, or count for all of that sort; repeatable.")
+@_many("duty", "DUTY=STATE", "A duty, by id or action: unset, pending, fulfilled, violated; repeatable.")
+@_many("fact", "OPERAND=VALUE", "Another fact, such as bylag:consent=urn:c or payAmount=500; repeatable.")
+@click.option("--language", type=click.Choice(LANGUAGES), default="en", help="Of the reasons.")
+@on_home
+def explain(
+    session: Session, file: Path | None, agreement: str | None, record: int | None, **said: Any
+) -> None:
+    """Explain the answer to a request, and what would have to be otherwise for it to change.
+
+    The policy is that in FILE (ODRL), an agreement's, or a record's. FILE with --agreement or --record
+    asks what FILE would say in their place. Without a home, FILE is asked on its own: nothing was used
+    yet, no fact is known that is not said here. In a home its list, area and counters are asked, too.
+
+    For each rule and comparison: what was compared, with which fact, who says so, and whether it holds
+    (yes, no, not known). Changes are listed only where the rules, asked again, gave the other answer.
+    The status is 0 whether it would be allowed or denied.
+
+    \b
+    Examples:
+      bylag policy explain policy.json --purpose AcademicResearch --at 2027-01-01
+      bylag policy explain --agreement 9c41… --counter count=10
+      bylag policy explain --record 17
+      bylag policy explain policy.json --request request.json --fact bylag:consent=urn:consent:1
+    """
+    if file is None and agreement is None and record is None:
+        raise click.UsageError("name a policy's FILE, --agreement or --record")
+    if agreement is not None and record is not None:
+        raise click.UsageError("--agreement and --record exclude each other")
+    language = said.pop("language")
+    request = _request(said)
+    content = None if file is None else read_file(file, limit=MAX_DOCUMENT)
+    if content is not None and agreement is None and record is None and not session.home.registrar.is_file():
+        result = _by_itself(content, request, language)
+    else:
+        policy = None if content is None else decode_object(content, max_bytes=MAX_DOCUMENT)
+        asked = without_none(policy=policy, agreement=agreement, record=record)
+        result = session.ask("explain", **asked, request=request, language=language)
+    session.print(result, _say_explained)
+
+
+def _by_itself(content: bytes, request: JSONObject, language: str) -> JSON:
+    """Explain a policy without a home, in this process."""
+    from connector.identity.organisation import Kind  # noqa: PLC0415  # the policy room takes a moment
+    from connector.policy.embedded import EmbeddedEngine  # noqa: PLC0415
+    from connector.policy.explain import explain as explain_question  # noqa: PLC0415
+    from connector.policy.explained import explained_json  # noqa: PLC0415
+    from connector.policy.parse import normalise_bytes  # noqa: PLC0415
+    from connector.policy.reading import read_policy  # noqa: PLC0415
+    from connector.policy.supposed import blank, supposing  # noqa: PLC0415
+    from ledger.ambient import SystemAmbient  # noqa: PLC0415
+    from ledger.fields import Fields  # noqa: PLC0415
+
+    question = blank(normalise_bytes(content), SystemAmbient().now(), request)
+    kinds = [kind.value for kind in Kind]
+    question = supposing(question, read_policy(question["policy"]), Fields(request, "request"), kinds)
+    engine = EmbeddedEngine()
+    try:
+        return explained_json(explain_question(question, engine), language)
+    finally:
+        engine.close()
+
+
+def _request(said: dict[str, Any]) -> JSONObject:
+    """What the file says of the request, with what the options say over it."""
+    file: Path | None = said.pop("request")
+    request = {} if file is None else decode_object(read_file(file, limit=MAX_DOCUMENT))
+    moment = said.pop("at")
+    options: JSONObject = without_none(
+        action=said["action"], purpose=said["purpose"], dataset=said["dataset"], time=moment
+    )
+    request = {**request, **options}
+    recipient = without_none(did=said["recipient"], attributes=dict(said["attribute_said"]) or None)
+    for name, more in (
+        ("recipient", recipient),
+        ("counters", {counter: _whole(counter, value) for counter, value in said["counter_said"]}),
+        ("duties", dict(said["duty_said"])),
+        ("facts", _facts(said["fact_said"])),
+    ):
+        known = request.get(name)
+        if more:
+            request[name] = {**(known if isinstance(known, dict) else {}), **more}
+    return request
+
+
+def _whole(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdecimal()) or len(value) > 16:
+        raise click.UsageError(f"--counter {name} takes a whole number")
+    return int(value)
+
+
+def _facts(given: tuple[tuple[str, str], ...]) -> JSONObject:
+    """A name that is said several times has several values."""
+    facts: JSONObject = {}
+    for name, value in given:
+        before = facts.get(name)
+        facts[name] = (
+            value if before is None else [*(before if isinstance(before, list) else [before]), value]
+        )
+    return facts
+
+
+def _say_explained(result: Any) -> None:
+    for number, sentence in enumerate(result["sentences"]):
+        verdict = show.good if result["allow"] else show.bad
+        text = show.clean(sentence["text"])
+        show.write(verdict(text) if number == 0 else text)
+        _say_inside(sentence, 1)
+
+
+def _say_inside(sentence: Any, depth: int) -> None:
+    for each in sentence["inside"]:
+        show.write(f"{'  ' * depth}{show.clean(each['text'])}")
+        _say_inside(each, depth + 1)
