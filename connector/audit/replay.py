@@ -110,7 +110,7 @@ def replay(found: Recorded, engines: Engines) -> Replayed:
 
 def _decision(connection: sqlite3.Connection, chest: KeyChest, index: int) -> Recorded:
     leaf = read(log.entry(connection, index).bytes).members
-    row = _opened(connection, chest, index)
+    row = opened(connection, chest, index)
     question, result, committed = row.get("input"), row.get("result"), leaf.get("input")
     if not isinstance(question, dict) or not isinstance(result, dict) or not isinstance(committed, dict):
         raise NotADecision(f"record {index} is of no decision", field="record")
@@ -147,7 +147,7 @@ def _at_use(
         )
     counters = facts.get("counters")
     if leaf["type"] == "release":
-        counters = _opened(connection, chest, index).get("counters", counters)
+        counters = opened(connection, chest, index).get("counters", counters)
     at_use = {**question, "facts": {**facts, "now": leaf["time"], "counters": counters}}
     return Recorded(
         index,
@@ -159,7 +159,7 @@ def _at_use(
     )
 
 
-def _opened(connection: sqlite3.Connection, chest: KeyChest, index: int) -> JSONObject:
+def opened(connection: sqlite3.Connection, chest: KeyChest, index: int) -> JSONObject:
     """The side row of a record: the shared one, or the person's whom the other side is."""
     holders = [
         str(row[0])

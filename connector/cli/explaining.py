@@ -96,6 +96,79 @@ def explain(
     session.print(result, _say_explained)
 
 
+@click.command("what-if")
+@click.argument("file", type=PATH)
+@click.option("--dataset", help="Only accesses to this dataset.")
+@click.option("--agreement", metavar="ID", help="Only accesses under this agreement.")
+@click.option("--since", type=MOMENT, help="Only accesses from then on.")
+@click.option("--until", type=MOMENT, help="Only accesses before then.")
+@on_home
+def what_if(session: Session, file: Path, **within: Any) -> None:
+    """List past accesses that would have come out differently under the ODRL policy in FILE.
+
+    Each access in the ledger, granted or denied, is decided again: by the rules that its record names,
+    from its recorded facts, under FILE as its own agreement's policy. What FILE counts is counted anew
+    from the agreement's beginning. Accesses whose facts were erased are counted, never guessed.
+    Ends with status 1 when any access would have come out differently.
+
+    \b
+    Examples:
+      bylag policy what-if stricter.json
+      bylag policy what-if stricter.json --dataset parking --since 2026-01-01 --json
+    """
+    document = decode_object(read_file(file, limit=MAX_DOCUMENT), max_bytes=MAX_DOCUMENT)
+    result = session.ask("what-if", policy=document, **without_none(**within))
+    session.print(result, _say_what_if)
+    click.get_current_context().exit(1 if _differ(result) else 0)
+
+
+def _differ(result: Any) -> int:
+    """How many accesses differ; not all of them may be listed."""
+    return int(result["summary"]["denied_now"] + result["summary"]["allowed_now"])
+
+
+def _say_what_if(result: Any) -> None:
+    show.table(
+        ("record", "what", "when", "who", "purpose", "then", "now", "because"),
+        [
+            (
+                each["record"],
+                each["kind"],
+                show.time(each["time"]),
+                each["who"] if each["unit"] is None else f"{each['who']}#{each['unit']}",
+                show.short(each["purpose"]),
+                _verdict(each["then"]),
+                _verdict(each["now"]),
+                ", ".join(reason["code"] for reason in each["now"]["reasons"]),
+            )
+            for each in result["differing"]
+        ],
+        empty="No access would have come out differently.",
+    )
+    summary = result["summary"]
+    lost = summary["not_replayable"]
+    show.write()
+    show.pairs(
+        [
+            ("accesses", summary["looked_at"]),
+            ("the same", summary["same"]),
+            ("denied now", summary["denied_now"]),
+            ("allowed now", summary["allowed_now"]),
+            ("not replayable: facts erased", lost["facts_erased"]),
+            ("not replayable: counts rest on erased facts", lost["counts_rest_on_erased_facts"]),
+            ("the policy names others", summary["not_concerned"]),
+            ("by the active rules, theirs are not kept", summary["by_active_rules"]),
+            ("without an answer: the engine failed", summary["engine_failed"]),
+        ]
+    )
+    if len(result["differing"]) < _differ(result):
+        show.note(f"{_differ(result):,} differ; the first {len(result['differing']):,} are listed.")
+
+
+def _verdict(answer: Any) -> str:
+    return "allowed" if answer["allow"] else "denied"
+
+
 def _by_itself(content: bytes, request: JSONObject, language: str) -> JSON:
     """Explain a policy without a home, in this process."""
     from connector.identity.organisation import Kind  # noqa: PLC0415  # the policy room takes a moment

@@ -23,6 +23,7 @@ def policy() -> None:
 
 
 policy.add_command(explaining.explain)
+policy.add_command(explaining.what_if)
 
 
 @policy.command()

@@ -63,9 +63,9 @@ class Progress:
 
 
 def _amount(doing: str, done: int, total: int | None) -> str:
-    """How far, in the unit of what is done: rows that are followed, columns that are indexed, or bytes."""
+    """How far, in the unit of what is done: rows that are followed, columns, records, or bytes."""
     if not done:
         return ""
-    counted = doing.startswith(("following ", "columns "))
+    counted = doing.startswith(("following ", "columns ", "records"))
     shown = [f"{each:,}" if counted else size(each) for each in (done, total) if each is not None]
     return " of ".join(shown)

@@ -195,7 +195,7 @@ class _Search:
         return None if then is None else Otherwise(changes, then)
 
     def _lasting(self, change: Change, then: Decision) -> Milliseconds | None:
-        """Until when a later moment's verdict stays: from each point at which time may change it to the next."""
+        """Until when a later moment's verdict stays: asked again wherever time may change it."""
         until = then.valid_until
         if change.fact != "time" or not isinstance(change.was, int) or not isinstance(change.to, int):
             return None

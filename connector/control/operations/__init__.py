@@ -15,6 +15,7 @@ from connector.control.operations import (
     settlement,
     status,
     subscription,
+    what_if,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "settlement",
     "status",
     "subscription",
+    "what_if",
 ]
