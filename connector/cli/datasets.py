@@ -12,6 +12,7 @@ from connector.cli.files import read_file
 from connector.cli.options import PATH, member, on_home, without_none
 from connector.cli.prices import price_in_words, priced, take_price
 from connector.cli.session import Session
+from connector.cli.templates import settings
 from ledger.canonical import JSONObject, decode_object
 
 MAX_POLICY = 256 << 10
@@ -73,6 +74,8 @@ class ColumnKind(click.ParamType):  # type: ignore[type-arg]  # not generic befo
 @click.option("--days", type=click.IntRange(1, 36_500), help="How long an agreement holds; default 365.")
 @click.option("--count", type=click.IntRange(1), help="How many times an agreement lets it be used.")
 @click.option("--policy", type=PATH, help="An ODRL policy in JSON-LD, in place of the last three.")
+@click.option("--template", metavar="NAME", help="A policy for a usual case instead (policy templates).")
+@settings
 @priced
 @click.option(
     "--approve",
@@ -95,6 +98,8 @@ def publish(
     themes: tuple[str, ...],
     listed: tuple[str, ...],
     policy: Path | None,
+    template: str | None,
+    values: tuple[tuple[str, str], ...],
     types: tuple[tuple[str, str], ...],
     delimiter: str | None,
     no_header: bool,
@@ -107,8 +112,9 @@ def publish(
     declared: NAME=subject (whom a row is about), NAME=personal, or NAME=not-personal.
 
     With the first version goes an offer, made of --purpose, --days and --count, or of --policy, free
-    of charge unless --price says otherwise. A later version keeps it, unless --policy or --price puts
-    another beside it (see retract). Whatever is not said of a later version stays as it was.
+    of charge unless --price says otherwise; or of --template, with its parameters --set. A later version
+    keeps it, unless --policy, --template or --price puts another beside it (see retract). Whatever is
+    not said of a later version stays as it was.
 
     \b
     Examples:
@@ -116,6 +122,7 @@ def publish(
       bylag publish homes.csv -d household-energy --column building=not-personal --approve hand
       bylag publish plan.pdf --raw --media-type application/pdf
       bylag publish firms.csv --price record --amount 25 --currency SEK --per 1000
+      bylag publish firms.csv --template paid-per-record --set price=25 --set per=1000
     """
     if bool(listed) != (said["approval"] == "listed"):
         raise click.UsageError("--approve listed and --listed DID go together")
@@ -136,6 +143,12 @@ def publish(
         arguments["themes"] = list(themes)
     if listed:
         arguments["listed"] = list(listed)
+    if values and template is None:
+        raise click.UsageError("--set goes with --template")
+    if policy is not None and template is not None:
+        raise click.UsageError("--policy and --template exclude each other")
+    if template is not None:
+        arguments["template"] = {"name": template, "set": dict(values)}
     if policy is not None:
         arguments["policy"] = decode_object(read_file(policy, limit=MAX_POLICY), max_bytes=MAX_POLICY)
     session.print(session.ask("publish", **arguments), _say_entry)

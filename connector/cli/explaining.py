@@ -10,7 +10,7 @@ import click
 
 from connector.cli import show
 from connector.cli.files import read_file
-from connector.cli.options import MOMENT, PATH, on_home, without_none
+from connector.cli.options import MOMENT, NAME_AND_VALUE, PATH, on_home, without_none
 from connector.cli.session import Session
 from ledger.canonical import JSON, JSONObject, decode_object
 
@@ -18,24 +18,6 @@ MAX_DOCUMENT: Final = 1 << 20
 Command = TypeVar("Command", bound=Callable[..., Any])
 LANGUAGES: Final = ("en", "sv", "da")
 """``connector.policy.wording.SENTENCES``, without loading it; a test compares them."""
-
-
-class NameAndValue(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.5
-    """``NAME=VALUE``; the first equals sign divides them."""
-
-    name = "name=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Name and value."""
-        name, equals, said = str(value).partition("=")
-        if not equals or not name or not said:
-            self.fail("say NAME=VALUE", param, ctx)
-        return name, said
-
-
-NAME_AND_VALUE: Final = NameAndValue()
 
 
 def _many(option: str, metavar: str, text: str) -> Callable[[Command], Command]:

@@ -64,6 +64,21 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # not generic before c
         return Milliseconds(int(moment.timestamp() * 1000))
 
 
+class NameAndValue(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.5
+    """``NAME=VALUE``; the first equals sign divides them."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Name and value."""
+        name, equals, said = str(value).partition("=")
+        if not equals or not name or not said:
+            self.fail("say NAME=VALUE", param, ctx)
+        return name, said
+
+
 def member(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """A member's did, as an argument's or option's callback.
 
@@ -93,6 +108,7 @@ _DASHED_KEY: Final = re.compile(r"-[A-Za-z0-9_-]{42}", re.ASCII)
 
 PATH: Final = AbsolutePath()
 MOMENT: Final = Moment()
+NAME_AND_VALUE: Final = NameAndValue()
 
 
 def absolute(value: str | Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from connector.cli import explaining, show
+from connector.cli import explaining, show, templates
 from connector.cli.files import read_file, require_free, write_file
 from connector.cli.options import PATH, json_option, on_home
 from connector.cli.session import Session
@@ -24,6 +24,8 @@ def policy() -> None:
 
 policy.add_command(explaining.explain)
 policy.add_command(explaining.what_if)
+policy.add_command(templates.templates)
+policy.add_command(templates.template)
 
 
 @policy.command()

@@ -30,7 +30,12 @@ _NONE: Final = "–"
 
 def write_json(value: JSON) -> None:
     """The result for a program: one JSON value, indented, and nothing else."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    click.echo(json_text(value))
+
+
+def json_text(value: JSON) -> str:
+    """JSON as a program and a person can read it."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 def write(text: str = "") -> None:

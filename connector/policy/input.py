@@ -66,6 +66,9 @@ COUNTED_UNIT: Final = PROFILE + "use"
 CONFIGURED_AREA: Final = PROFILE + "area"
 """The area of the configuration, as a policy can name it (``spatial isPartOf bylag:area``)."""
 
+OBJECTION: Final = PROFILE + "objection"
+"""What ``bylag:consent`` holds where those whom the data is about objected to its use."""
+
 
 @dataclass(frozen=True, slots=True)
 class Recipient:

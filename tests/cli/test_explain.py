@@ -83,3 +83,21 @@ def test_an_agreement_that_is_not_here_is_named(space: Space) -> None:
     space.bylag("policy", "explain", "--agreement", "nothing", "--home", "alfa", status=None).refused(
         "NO_SUCH_AGREEMENT", 5
     )
+
+
+def test_past_accesses_are_listed_that_another_policy_would_have_denied(
+    space: Space, agreement: str, delivery: str
+) -> None:
+    assert delivery
+    (space.folder / "stricter.json").write_text(json.dumps(OFFER))
+    within = ("what-if", "stricter.json", "--agreement", agreement, "--home", "alfa")
+    differs = space.bylag("policy", *within, status=1)
+    assert "allowed  denied  PURPOSE_NOT_PERMITTED" in differs.out
+    found = json.loads(space.bylag("policy", *within, "--json", status=1).out)
+    assert found["summary"]["denied_now"] == len(found["differing"]) > 0
+    assert found["differing"][0]["who"] == "did:web:beta.example"
+    (space.folder / "same.json").write_text(json.dumps({"@type": "Offer", "permission": [{"action": "use"}]}))
+    same = space.bylag("policy", "what-if", "same.json", "--agreement", agreement, "--home", "alfa")
+    assert "No access would have come out differently." in same.out
+    before = space.bylag("policy", "what-if", "stricter.json", "--until", "2020-01-01", "--home", "alfa")
+    assert "accesses" in before.out

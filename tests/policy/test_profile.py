@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from connector.identity.organisation import Kind
-from connector.policy.input import CONFIGURED_AREA, COUNTED_UNIT
+from connector.policy.input import CONFIGURED_AREA, COUNTED_UNIT, OBJECTION
 from connector.policy.parse import normalise
 from connector.policy.vocabulary import CONTEXTS, LEFT_OPERANDS, PREFIXES, PROFILE, RATE_WINDOWS
 from tests.policy.world import constraint, offer, permission
@@ -16,7 +16,11 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference"
 CONTEXT = json.loads((DOCS / "profile.jsonld").read_bytes())["@context"]
 
 OPERANDS = {name.removeprefix("bylag:") for name in LEFT_OPERANDS if name.startswith("bylag:")}
-NAMES = {*RATE_WINDOWS, *(iri.removeprefix(PROFILE) for iri in (CONFIGURED_AREA, COUNTED_UNIT)), *Kind}
+NAMES = {
+    *RATE_WINDOWS,
+    *(iri.removeprefix(PROFILE) for iri in (CONFIGURED_AREA, COUNTED_UNIT, OBJECTION)),
+    *Kind,
+}
 
 
 def test_the_context_maps_each_term_to_its_iri() -> None:

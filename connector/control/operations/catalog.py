@@ -15,12 +15,14 @@ from connector.catalog.stored import NoSuchDataset, StoredCatalog, put_offer, pu
 from connector.catalog.suspicion import check_declared, look
 from connector.contract.liability import LiabilityTerms
 from connector.contract.offer import Approval, Offer, decode_offer
-from connector.contract.terms import FREE, NO_PROSE, Period, References, Terms, VersionRule
+from connector.contract.terms import FREE, NO_PROSE, Period, Price, References, Terms, VersionRule
 from connector.control.operation import Asked, operation
 from connector.control.price import given_price, require_ground
 from connector.control.purpose import purpose
 from connector.node import Node
 from connector.policy.parse import normalise
+from connector.policy.template import BadParameter, Filled
+from connector.policy.templates import template
 from connector.source.delimited import DELIMITERS
 from connector.source.draft import Draft, TableOptions
 from connector.source.lines import Watch
@@ -36,6 +38,7 @@ from ledger.names import DatasetId, Milliseconds, OfferId, ParticipantId, UnitId
 
 DAY_MS: Final = 24 * 3600 * 1000
 DEFAULT_DAYS: Final = 365
+LONGEST_DAYS: Final = 36_500
 DEFAULT_PURPOSE: Final = "PublicBenefit"
 
 
@@ -182,14 +185,20 @@ class _Wanted:
         unit = fields.maybe_text("unit")
         self.unit = UnitId(unit) if unit else (before.unit if before else UnitId(_first_unit(node)))
         self.media_type = fields.maybe_text("media_type") or "application/octet-stream"
-        self.purpose = purpose(fields.maybe_text("purpose") or DEFAULT_PURPOSE)
-        self.days = fields.maybe_integer("days", least=1, most=36_500) or DEFAULT_DAYS
+        filled = _filled(fields)
+        said_purpose = filled.purpose if filled is not None else fields.maybe_text("purpose")
+        self.purpose = purpose(said_purpose or DEFAULT_PURPOSE)
+        said_days = fields.maybe_integer("days", least=1, most=LONGEST_DAYS)
+        self.days = (filled.days if filled is not None else None) or said_days or DEFAULT_DAYS
+        if self.days > LONGEST_DAYS:
+            raise BadParameter(f"an agreement holds {LONGEST_DAYS} days at most", field="days")
+        self.legal_basis = filled.legal_basis if filled is not None else None
         self.count = fields.maybe_integer("count", least=1)
         self.approval = _approval(fields)
-        self.policy = _object(fields, "policy")
+        self.policy = _object(fields, "policy") if filled is None else _named(filled.policy, node)
         self.windows = fields.maybe_integer("windows", least=1, most=64) or 4
         self.ack_seconds = fields.maybe_integer("ack_seconds", least=1, most=3600) or 60
-        self._price = given_price(fields)
+        self._price = given_price(fields) if filled is None or filled.price is None else _price(filled)
         self.price = self._price or FREE
         require_ground(node.config, self.price)
         self.is_offered = self._entry is not None and bool(self._entry.offers)
@@ -234,7 +243,7 @@ class _Wanted:
             policy=normal.content,
             policy_digest=normal.digest,
             purpose=self.purpose,
-            legal_basis=None,
+            legal_basis=self.legal_basis,
             secrecy_ground=None,
             liability=LiabilityTerms({}),
             period=period,
@@ -290,6 +299,30 @@ async def _store(asked: Asked, about: Dataset, digest: VersionDigest, wanted: _W
     for version in entry.versions:
         node.ground.growth.grew(version.digest)  # the older ones grow no more
     return {**entry.to_json(), "number": number}
+
+
+def _filled(fields: Fields) -> Filled | None:
+    """The template that was named, with its values. Raises ``NoSuchTemplate``, ``BadParameter``."""
+    given = fields.maybe_object("template")
+    if given is None:
+        return None
+    name = given.text("name", limit=64)
+    values = _object(given, "set") or {}
+    given.finish()
+    filled = template(name).fill(values)
+    said = {"policy": True, "purpose": True, "count": True, "days": filled.days, "price": filled.price}
+    for member, by_template in said.items():
+        if by_template and fields.has(member):
+            raise fields.wrong(member, f"is said by the template {name}: set its parameter instead")
+    return filled
+
+
+def _named(policy: JSONObject, node: Node) -> JSONObject:
+    return {**policy, "uid": f"urn:uuid:{fresh_id(node.ambient)}"}
+
+
+def _price(filled: Filled) -> Price:
+    return Price.read(Fields(filled.price or {}, "price"))
 
 
 def _published(node: Node, name: DatasetId) -> Entry | None:
