@@ -72,6 +72,7 @@ def parts() -> dict[str, tuple[Path, Callable[[], str]]]:
         "calls": (REFERENCE / "wire.md", calls),
         "limits": (REFERENCE / "wire.md", limits),
         "events": (REFERENCE / "leaf.md", events),
+        "templates": (REFERENCE / "explaining.md", templates),
     }
 
 
@@ -130,6 +131,25 @@ def reasons() -> str:
     return "\n".join(
         [*lines, *(f"| `{code}` | {_cell(words)} |" for code, words in SENTENCES[DEFAULT_LANGUAGE].items())]
     )
+
+
+def templates() -> str:
+    """Every template: when to use it, and its parameters."""
+    from connector.policy.template import Parameter  # noqa: PLC0415
+    from connector.policy.templates import TEMPLATES  # noqa: PLC0415
+
+    def said(parameter: Parameter) -> str:
+        if parameter.default is None:
+            return f"`{parameter.name}` ({parameter.type.value}, may be left out)"
+        is_choice = isinstance(parameter.default, bool)
+        shown = "no" if is_choice else str(parameter.default).rpartition("#")[2]
+        return f"`{parameter.name}` ({parameter.type.value}, {shown})"
+
+    lines = ["| template | when to use it | parameters, with their defaults |", "|---|---|---|"]
+    for each in TEMPLATES.values():
+        parameters = "; ".join(said(parameter) for parameter in each.parameters)
+        lines.append(f"| `{each.name}` | **{each.title}.** {_cell(each.when)} | {parameters} |")
+    return "\n".join(lines)
 
 
 def calls() -> str:

@@ -59,14 +59,14 @@ class EmbeddedEngine:
         # Half a millisecond in this process: another thread would cost as much again.
         return self.decide(question)
 
+    def trace(self, question: bytes) -> JSON:
+        return self._module.evaluate(question, TRACE_ENTRYPOINT)
+
     def replay(self, recorded: bytes) -> Decision:
         try:
             return decision_from(self._module.evaluate(recorded), self.revision)
         except Unanswered as error:
             return failure(self.revision, error.code)
-
-    def trace(self, question: bytes) -> JSON:
-        return self._module.evaluate(question, TRACE_ENTRYPOINT)
 
     async def look(self) -> Condition:
         if self._is_closed:

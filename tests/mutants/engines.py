@@ -70,4 +70,17 @@ WHO_DECIDES: Final = (
         "A record claims another decision than the rules give",
         ("        return self.answer == self.recorded.result\n", "        return True\n"),
     ),
+    taken_out(
+        "connector/audit/what_if.py",
+        "What was erased is made up when past accesses are tried under another policy",
+        ("        if names and chain in self._unsure:\n", "        if False:\n"),
+    ),
+    taken_out(
+        "connector/policy/explain.py",
+        "An explanation names a change that would not help",
+        (
+            "        return then if then.allow is not self.allow and not then.failed else None\n",
+            "        return then\n",
+        ),
+    ),
 )
