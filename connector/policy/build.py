@@ -33,6 +33,7 @@ from connector.policy.rulebook import (
     MANIFEST,
     OPA_VERSION,
     PACKAGED,
+    TRACE,
     TRACE_ENTRYPOINT,
     WASM,
     rulebook_digest,
@@ -126,7 +127,9 @@ def _compiled(files: Mapping[str, bytes], opa: Path) -> bytes:
             path = root / "rules" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        entries = ("-e", ENTRYPOINT, "-e", TRACE_ENTRYPOINT)
+        # A bundle of a test's own may have no account to give.
+        account = ("-e", TRACE_ENTRYPOINT) if TRACE in files else ()
+        entries = ("-e", ENTRYPOINT, *account)
         run_opa(opa, "build", "-t", "wasm", *entries, "-o", "out.tar.gz", "rules", folder=root)
         with tarfile.open(root / "out.tar.gz") as archive:
             member = archive.extractfile(f"/{WASM}")

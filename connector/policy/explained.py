@@ -11,7 +11,9 @@ from typing import Final
 
 from connector.policy.changes import SOME_GROUND, SOMEBODY_ELSE, SOMETHING_ELSE, Change
 from connector.policy.coverage import FactFrom
+from connector.policy.decision import Reason
 from connector.policy.explain import Explanation, Otherwise
+from connector.policy.local import LOCAL_RULE
 from connector.policy.normal import Leaf
 from connector.policy.sentences import OPERANDS, Sentence, comparison, duration_in_words, short
 from connector.policy.supposed import at
@@ -62,8 +64,14 @@ def explained_json(found: Explanation, language: str = DEFAULT_LANGUAGE) -> JSON
 
 
 def _verdict(found: Explanation, language: str) -> Sentence:
-    reasons = tuple(Sentence(in_words(reason, language)) for reason in found.decision.reasons)
+    reasons = tuple(Sentence(_reason(reason, language)) for reason in found.decision.reasons)
     return Sentence("Allowed." if found.decision.allow else "Denied.", reasons)
+
+
+def _reason(reason: Reason, language: str) -> str:
+    if reason.code == LOCAL_RULE:
+        return f"The participant's own rules deny it: {reason.parameters['code']}."
+    return in_words(reason, language)
 
 
 def _request(found: Explanation) -> Iterator[Sentence]:

@@ -31,6 +31,7 @@ OPA_VERSION: Final = "1.22.2"
 INSTALL_OPA: Final = f"go install github.com/open-policy-agent/opa@v{OPA_VERSION}"
 
 ENTRYPOINT: Final = "bylag/decision/answer"
+TRACE: Final = "trace.rego"
 TRACE_ENTRYPOINT: Final = "bylag/trace/answer"
 """How the answer came about: each rule and each comparison (policies/trace.rego)."""
 MANIFEST: Final = ".manifest"
