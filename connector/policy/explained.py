@@ -199,7 +199,7 @@ def _holds(found: Explanation) -> Iterator[Sentence]:
     if until is not None:
         yield Sentence(f"Time alone changes nothing about this before {_moment(until)}.")
     for counter in found.counters:
-        if counter.below is not None:
+        if counter.below is not None and not counter.name.startswith("last:"):
             yield Sentence(
                 f"The answer stays as it is while counter {counter.name} is below"
                 f" {_counted(counter.name, counter.below)}; it is {_counted(counter.name, counter.value)}."

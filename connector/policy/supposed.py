@@ -249,6 +249,8 @@ def _recipient(question: JSONObject, said: Fields, kinds: tuple[str, ...]) -> JS
     edits: list[Edit] = []
     if said.has("did"):
         did, _, unit = said.text("did").partition("#")
+        if did != at(question, ("request", "recipient", "did")):
+            question = edited(question, _NOTHING_ATTESTED)
         edits += [(("request", "recipient", "did"), did), (("request", "recipient", "unit"), unit or None)]
     if said.has("unit"):
         edits.append((("request", "recipient", "unit"), said.text("unit")))
@@ -261,6 +263,15 @@ def _recipient(question: JSONObject, said: Fields, kinds: tuple[str, ...]) -> JS
         attributes.finish()
     said.finish()
     return question
+
+
+_NOTHING_ATTESTED: Final[tuple[Edit, ...]] = (
+    (("request", "recipient", "attributes"), {}),
+    (("facts", "values", "spatial"), None),
+    (("facts", "values", "industry"), None),
+    (("facts", "collections"), {}),
+)
+"""Of somebody else nothing is known until it is said."""
 
 
 def _attested(question: JSONObject, name: str, value: str, kinds: tuple[str, ...]) -> list[Edit]:

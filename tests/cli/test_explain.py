@@ -64,6 +64,10 @@ def test_an_agreement_is_explained_with_the_worlds_real_state(space: Space, agre
     later = space.bylag.json(*asked, "--purpose", "Marketing")
     assert later["allow"] is False
     assert later["decision"]["reasons"][0]["code"] == "PURPOSE_BEYOND_AGREEMENT"
+    stranger = space.bylag.json(*asked, "--recipient", "did:web:alfa.example")
+    assert stranger["allow"] is False
+    assert stranger["question"]["request"]["recipient"]["attributes"]["kind"] == "municipality"
+    assert stranger["decision"]["reasons"][0]["code"] == "RECIPIENT_NOT_ASSIGNEE"
     (space.folder / "other.json").write_text(json.dumps(OFFER))
     other = space.bylag.json("policy", "explain", "other.json", "--agreement", agreement, "--home", "alfa")
     assert other["allow"] is False

@@ -236,6 +236,13 @@ def test_a_supposed_question_has_the_policys_own_defaults_and_what_is_said(engin
     assert facts["collections"]["urn:bylag:profile:1:company"] == [COMPANY]
 
 
+def test_of_somebody_else_nothing_is_attested_until_it_is_said() -> None:
+    known = supposed(recipient={"did": COMPANY, "attributes": {"country": "SE", "kind": "company"}})
+    other: Any = supposing(known, OFFER, Fields({"recipient": {"did": OTHER}}))
+    assert other["request"]["recipient"]["attributes"] == {}
+    assert (other["facts"]["values"]["spatial"], other["facts"]["collections"]) == (None, {})
+
+
 @pytest.mark.parametrize(
     ("said", "field"),
     [

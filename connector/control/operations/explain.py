@@ -7,6 +7,7 @@ ledger and the facts of the list; what is supposed stands over that. Nothing is 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 from connector.audit.replay import recorded
@@ -33,6 +34,7 @@ from connector.policy.supposed import (
     SOME_RECIPIENT,
     at,
     bound,
+    edited,
     first_purpose,
     rebound,
     supposing,
@@ -94,9 +96,18 @@ def _question(node: Node, agreement: str | None, policy: NormalPolicy | None, sa
         terms = _terms(node, policy, said)
     else:
         raise MalformedPolicy("nothing was named to be explained", next_step="Name a policy's FILE.")
-    asked = node.rulings.ask(terms, _purpose(said, terms.purpose), action=_action(said))
+    did = at(said, ("recipient", "did"))
+    asker = ParticipantId(did.partition("#")[0]) if isinstance(did, str) else terms.consumer
+    asked = node.rulings.ask(
+        replace(terms, consumer=asker), _purpose(said, terms.purpose), action=_action(said)
+    )
     values = counters.values(node.database, terms.agreement, asked.counters, node.ambient.now())
-    return _written(asked, values, node)
+    question = _written(asked, values, node)
+    if asker == terms.consumer:
+        return question
+    # Of whoever asks the list says what it says; the agreement stays that with the consumer.
+    theirs = edited(question, [(("policy", "assignee", "id"), terms.consumer)])
+    return rebound(question, read_policy(theirs["policy"]), values)
 
 
 def _written(asked: Question, values: dict[str, int], node: Node) -> JSONObject:
