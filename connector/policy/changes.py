@@ -34,6 +34,9 @@ from ledger.canonical import JSON, JSONObject
 MOST: Final = 300
 """Changes to one question; a policy with more to compare is searched no further."""
 
+MOST_MOMENTS: Final = 60
+"""The nearest ones: a long list of periods must not keep other changes from being asked about."""
+
 SOMEBODY_ELSE: Final = "did:web:somebody-else.example"
 SOMETHING_ELSE: Final = "urn:bylag:profile:1:something-else"
 SOME_GROUND: Final = "urn:bylag:profile:1:some-ground"
@@ -104,6 +107,12 @@ def candidates(question: JSONObject, policy: NormalPolicy) -> list[Change]:
     return list(found.values())[:MOST]
 
 
+def are_all(found: list[Change]) -> bool:
+    """Whether :func:`candidates` gave all that it could have made: no bound cut them short."""
+    moments = sum(change.fact == "time" for change in found)
+    return len(found) < MOST and moments < MOST_MOMENTS - 1  # the moment that holds is none
+
+
 def _purposes(question: JSONObject, leaves: list[Leaf]) -> Iterator[Change]:
     was, agreed = at(question, ("request", "purpose")), at(question, ("agreement", "purpose"))
     named = [value for leaf in leaves if leaf.left == "purpose" for value in _values(leaf)]
@@ -131,7 +140,8 @@ def _moments(question: JSONObject, leaves: list[Leaf]) -> Iterator[Change]:
             length = RATE_WINDOWS[_window(leaf)]
             bounds.add(now - now % length + length)
     points = {bound + step for bound in bounds for step in (-1, 0, 1)}
-    for point in sorted(points, key=lambda moment: (abs(moment - now), moment)):
+    nearest = sorted(points, key=lambda moment: (abs(moment - now), moment))
+    for point in nearest[:MOST_MOMENTS]:
         if 0 <= point <= LATEST_MOMENT:
             yield Change("time", now, point, tuple(moved(question, point)))
 

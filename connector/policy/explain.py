@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from connector.policy.changes import MOST, Change, candidates
+from connector.policy.changes import Change, are_all, candidates
 from connector.policy.decision import Decision
 from connector.policy.engine import Engine
 from connector.policy.input import CounterName
@@ -122,7 +122,7 @@ def explain(question: JSONObject, engine: Engine) -> Explanation:
         trace,
         tuple(sets[:_SHOWN]),
         search.asked,
-        search.is_complete and len(guesses) < MOST,
+        search.is_complete and are_all(guesses),
     )
 
 

@@ -176,6 +176,12 @@ def test_a_search_that_ends_at_its_bound_says_so(
     assert "The search ended at its bound: there may be more." in text(found)
 
 
+def test_of_many_moments_the_nearest_are_asked_about_and_that_is_said(engine: EmbeddedEngine) -> None:
+    days = [permission(constraint("dateTime", "lt", f"2026-03-{day:02}T00:00:00Z")) for day in range(1, 29)]
+    found = of(engine, agreed(offer(*days)), now=NOON + 90 * DAY, action="sell")
+    assert not found.is_complete
+
+
 @given(cases())
 @settings(
     max_examples=12,
