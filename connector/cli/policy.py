@@ -1,4 +1,4 @@
-"""``bylag policy``: what a policy says, the rules that decide, and the engines that they run in."""
+"""``bylag policy``: what a policy says and why, templates, the rules that decide, and their engines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_POLICY = 1 << 20
 
 @click.group()
 def policy() -> None:
-    """Say what a policy means; look after the rules that decide, and the engines that they run in."""
+    """Say what a policy means and why it decides so; begin with a template; look after rules and engines."""
 
 
 policy.add_command(explaining.explain)

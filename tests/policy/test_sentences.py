@@ -60,6 +60,8 @@ def test_every_value_stands_in_the_sentences(document: Document) -> None:
             for value in leaf.right if isinstance(leaf.right, tuple) else (leaf.right,):
                 if leaf.datatype == "dateTime":
                     assert written_moment(int(value)) in told
+                elif leaf.datatype == "duration":
+                    assert duration_in_words(int(value)) in told
                 else:
                     assert str(value).removeprefix(DPV) in told
 
