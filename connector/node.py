@@ -35,7 +35,7 @@ from connector.exchange.agreed import StoredAgreements
 from connector.exchange.ground import Bars, Ground
 from connector.exchange.inbox import Cipher
 from connector.exchange.late import LateSignatures
-from connector.exchange.ruling import LeasedRulings
+from connector.exchange.ruling import LeasedRulings, StoredAttested
 from connector.exchange.shelf import StoredShelf
 from connector.exchange.standing import ListedKeys, ListStanding
 from connector.exchange.waiting import WaitingRequests
@@ -70,6 +70,7 @@ from connector.policy.lease import LeasedEngine
 from connector.policy.local import LocalRules
 from connector.policy.local_build import Built, build_local
 from connector.policy.opa_config import LOCAL_BUNDLE, RULEBOOK_BUNDLE
+from connector.policy.places import area_of
 from connector.policy.rulebook import Rulebook
 from connector.source.folder import SnapshotFolder
 from connector.store.config import Config, read_config
@@ -385,10 +386,20 @@ class Node:
         """Agreements by id."""
         return StoredAgreements(self.database, self.ambient)
 
+    @property
+    def area(self) -> tuple[str, ...] | None:
+        """The countries where data may be received and processed without a ground; None: anywhere."""
+        return area_of(self.config.policy.area) if self.config.policy.area else None
+
     @cached_property
     def rulings(self) -> LeasedRulings:
         """The policy, as an exchange asks it."""
-        return LeasedRulings(lambda: self.engine, lambda: self.directory)
+        return LeasedRulings(
+            lambda: self.engine,
+            lambda: self.directory,
+            self.area,
+            attested=StoredAttested(self.database),
+        )
 
     @cached_property
     def shelf(self) -> StoredShelf:

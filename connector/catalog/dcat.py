@@ -24,8 +24,8 @@ from connector.source.manifest import CSV, PARQUET, Manifest
 from ledger.canonical import JSON, JSONObject
 from ledger.names import Milliseconds, OfferId, ParticipantId
 
-_AUTHORITY: Final = "http://publications.europa.eu/resource/authority"
-_MEDIA_TYPES: Final = "https://www.iana.org/assignments/media-types"
+AUTHORITY: Final = "http://publications.europa.eu/resource/authority"
+MEDIA_TYPES: Final = "https://www.iana.org/assignments/media-types"
 _SHA256: Final = "http://spdx.org/rdf/terms#checksumAlgorithm_sha256"
 _LANGUAGES: Final = {
     "bg": "BUL", "cs": "CES", "da": "DAN", "de": "DEU", "el": "ELL", "en": "ENG", "es": "SPA", "et": "EST",
@@ -60,7 +60,7 @@ def catalogue(
         "title": _said(name, language),
         "description": _said(f"Datasets that {name} offers in a data space.", language),
         "publisher": {"@id": publisher, "@type": "foaf:Agent", "name": name},
-        "themeTaxonomy": f"{_AUTHORITY}/data-theme",
+        "themeTaxonomy": f"{AUTHORITY}/data-theme",
         "dataset": [_dataset(entry, endpoint, policies or {}) for entry in listed],
     }
     if language in _LANGUAGES:
@@ -71,7 +71,7 @@ def catalogue(
             "@type": "dcat:DataService",
             "title": _said(f"Connector of {name}", language),
             "endpointURL": endpoint,
-            "servesDataset": [_iri(entry.dataset) for entry in listed],
+            "servesDataset": [dataset_iri(entry.dataset) for entry in listed],
         }
     return document
 
@@ -79,13 +79,13 @@ def catalogue(
 def _dataset(entry: Entry, endpoint: str | None, policies: Mapping[OfferId, JSONObject]) -> JSONObject:
     dataset, newest = entry.dataset, entry.newest
     node: JSONObject = {
-        "@id": _iri(dataset),
+        "@id": dataset_iri(dataset),
         "@type": "dcat:Dataset",
         "title": _said(dataset.title, dataset.language),
         "description": _said(dataset.description, dataset.language),
         "identifier": dataset.id,
         "publisher": dataset.publisher,
-        "accessRights": f"{_AUTHORITY}/access-right/{'NON_PUBLIC' if dataset.about_people else 'RESTRICTED'}",
+        "accessRights": f"{AUTHORITY}/access-right/{'NON_PUBLIC' if dataset.about_people else 'RESTRICTED'}",
         "issued": _moment(entry.versions[0].published),
         "modified": _moment(newest.published),
         "version": newest.digest,
@@ -95,7 +95,7 @@ def _dataset(entry: Entry, endpoint: str | None, policies: Mapping[OfferId, JSON
     if dataset.keywords:
         node["keyword"] = [_said(keyword, dataset.language) for keyword in dataset.keywords]
     if dataset.themes:
-        node["theme"] = [f"{_AUTHORITY}/data-theme/{theme}" for theme in dataset.themes]
+        node["theme"] = [f"{AUTHORITY}/data-theme/{theme}" for theme in dataset.themes]
     if dataset.language in _LANGUAGES:
         node["language"] = _language(dataset.language)
     if dataset.spatial is not None:
@@ -113,13 +113,13 @@ def _dataset(entry: Entry, endpoint: str | None, policies: Mapping[OfferId, JSON
 
 def _version(dataset: Dataset, version: DatasetVersion, endpoint: str | None) -> JSONObject:
     return {
-        "@id": f"{_iri(dataset)}/versions/{version.digest}",
+        "@id": f"{dataset_iri(dataset)}/versions/{version.digest}",
         "@type": "dcat:Dataset",
         "title": _said(f"{dataset.title} ({version.number})", dataset.language),
         "description": _said(dataset.description, dataset.language),
         "version": version.digest,
         "issued": _moment(version.published),
-        "isVersionOf": _iri(dataset),
+        "isVersionOf": dataset_iri(dataset),
         "distribution": _distribution(dataset, version, endpoint),
         **_conforms(version.manifest),
     }
@@ -130,8 +130,8 @@ def _distribution(dataset: Dataset, version: DatasetVersion, endpoint: str | Non
     node: JSONObject = {
         "@id": _distribution_iri(dataset, version),
         "@type": "dcat:Distribution",
-        "accessURL": endpoint or _iri(dataset),
-        "mediaType": f"{_MEDIA_TYPES}/{manifest.media_type}",
+        "accessURL": endpoint or dataset_iri(dataset),
+        "mediaType": f"{MEDIA_TYPES}/{manifest.media_type}",
         "byteSize": str(manifest.size),
         "checksum": {
             "@type": "spdx:Checksum",
@@ -141,7 +141,7 @@ def _distribution(dataset: Dataset, version: DatasetVersion, endpoint: str | Non
         "issued": _moment(version.published),
     }
     if manifest.media_type in _FILE_TYPES:
-        node["format"] = f"{_AUTHORITY}/file-type/{_FILE_TYPES[manifest.media_type]}"
+        node["format"] = f"{AUTHORITY}/file-type/{_FILE_TYPES[manifest.media_type]}"
     if dataset.licence is not None:
         node["license"] = dataset.licence
     if endpoint is not None:
@@ -171,25 +171,26 @@ def _offer(dataset: Dataset, offer: OfferId, policy: JSONObject) -> JSONObject:
         if isinstance(rules, list):
             node[kind] = [_with_target(rule, dataset) if isinstance(rule, dict) else rule for rule in rules]
     return {
-        "target": _iri(dataset),
+        "target": dataset_iri(dataset),
         "assigner": dataset.publisher,
         **node,
-        "@id": f"{_iri(dataset)}/offers/{quote(offer, safe='')}",
+        "@id": f"{dataset_iri(dataset)}/offers/{quote(offer, safe='')}",
         "@type": "Offer",
     }
 
 
 def _with_target(node: JSONObject, dataset: Dataset) -> JSONObject:
     """Within a connector a dataset's id is enough; outside, the target is its IRI."""
-    return {**node, "target": _iri(dataset)} if node.get("target") == dataset.id else dict(node)
+    return {**node, "target": dataset_iri(dataset)} if node.get("target") == dataset.id else dict(node)
 
 
-def _iri(dataset: Dataset) -> str:
+def dataset_iri(dataset: Dataset) -> str:
+    """A dataset's name, wherever it is read: a DID URL of its publisher."""
     return f"{dataset.publisher}/datasets/{dataset.id}"
 
 
 def _distribution_iri(dataset: Dataset, version: DatasetVersion) -> str:
-    return f"{_iri(dataset)}/versions/{version.digest}/content"
+    return f"{dataset_iri(dataset)}/versions/{version.digest}/content"
 
 
 def _said(text: str, language: str) -> JSONObject:
@@ -197,7 +198,7 @@ def _said(text: str, language: str) -> JSONObject:
 
 
 def _language(language: str) -> str:
-    return f"{_AUTHORITY}/language/{_LANGUAGES[language]}"
+    return f"{AUTHORITY}/language/{_LANGUAGES[language]}"
 
 
 def _moment(at: Milliseconds) -> str:

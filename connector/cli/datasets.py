@@ -11,9 +11,10 @@ from connector.cli import show
 from connector.cli.files import read_file
 from connector.cli.options import PATH, member, on_home, without_none
 from connector.cli.prices import price_in_words, priced, take_price
+from connector.cli.selecting import names
 from connector.cli.session import Session
 from connector.cli.templates import settings
-from ledger.canonical import JSONObject, decode_object
+from ledger.canonical import JSON, JSONObject, decode_object
 
 MAX_POLICY = 256 << 10
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -32,6 +33,21 @@ class ColumnRole(click.ParamType):  # type: ignore[type-arg]  # not generic befo
         if not equals or not name or role not in ("subject", "personal", "not-personal"):
             self.fail("say NAME=subject, NAME=personal or NAME=not-personal", param, ctx)
         return name, role
+
+
+class ColumnCategory(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.5
+    """What category of data a column holds, as ``NAME=SpecialCategoryPersonalData``."""
+
+    name = "name=category"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Name and category; the first equals sign divides them."""
+        name, equals, category = str(value).partition("=")
+        if not name or not equals or not category:
+            self.fail("say NAME=CATEGORY, a term of DPV or an IRI", param, ctx)
+        return name, category
 
 
 class ColumnKind(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.5
@@ -67,6 +83,16 @@ class ColumnKind(click.ParamType):  # type: ignore[type-arg]  # not generic befo
 @click.option(
     "--column", "columns", type=ColumnRole(), multiple=True, help="What a column is; repeatable (see below)."
 )
+@click.option(
+    "--category",
+    "categories",
+    type=ColumnCategory(),
+    multiple=True,
+    help="Which category of data a column holds, as NAME=DPV-TERM or NAME=IRI; repeatable.",
+)
+@click.option(
+    "--group-by", metavar="COLUMNS", help="Count the smallest group of rows that agree in these columns (k)."
+)
 @click.option("--type", "types", type=ColumnKind(), multiple=True, help="A column's type; default: found.")
 @click.option("--delimiter", type=click.Choice(tuple(DELIMITERS)), help="Of a CSV file; default: found.")
 @click.option("--no-header", is_flag=True, help="The first line of a CSV file is a row already.")
@@ -94,6 +120,8 @@ def publish(
     file: Path,
     dataset: str | None,
     columns: tuple[tuple[str, str], ...],
+    categories: tuple[tuple[str, str], ...],
+    group_by: str | None,
     keywords: tuple[str, ...],
     themes: tuple[str, ...],
     listed: tuple[str, ...],
@@ -131,6 +159,10 @@ def publish(
     arguments: JSONObject = without_none(file=str(file), **take_price(said))
     arguments["dataset"] = dataset if dataset is not None else _id_of(file)
     arguments["columns"] = dict(columns)
+    if categories:
+        arguments["categories"] = dict(categories)
+    if group_by is not None:
+        arguments["grouped_by"] = list[JSON](names(group_by) or [])
     if types:
         arguments["types"] = dict(types)
     if delimiter is not None:
@@ -265,14 +297,21 @@ def _say_entry(entry: Any) -> None:
             ("keywords", ", ".join(about["keywords"])),
             ("rows", newest.get("rows")),
             ("size", show.size(newest["size"])),
+            *_groups(newest),
         ]
     )
     if newest.get("schema") is not None:
         show.write()
         show.table(
-            ("column", "type", "may be empty", "role"),
+            ("column", "type", "may be empty", "role", "category"),
             [
-                (column["name"], column["type"], column["nullable"], column.get("role"))
+                (
+                    column["name"],
+                    column["type"],
+                    column["nullable"],
+                    column.get("role"),
+                    show.short(column["category"]) if "category" in column else None,
+                )
                 for column in newest["schema"]["columns"]
             ],
             empty="",
@@ -298,6 +337,13 @@ def _say_entry(entry: Any) -> None:
         ],
         empty="It is not offered.",
     )
+
+
+def _groups(newest: Any) -> list[tuple[str, str]]:
+    groups = newest.get("groups")
+    if groups is None:
+        return []
+    return [("smallest group", f"{groups['smallest']} rows agree in {', '.join(groups['columns'])}")]
 
 
 def _newest(entry: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from connector.cli import show
+from connector.cli.declaring import declaration, declare
 from connector.cli.options import PATH, on_home, without_none
 from connector.cli.selecting import CONDITION, ORDER, names
 from connector.cli.session import Session
@@ -26,6 +27,7 @@ from ledger.canonical import JSONObject
     "--order", type=ORDER, multiple=True, help="Sort by a column, or -column downwards; repeatable."
 )
 @click.option("--limit", type=click.IntRange(0), help="At most so many rows.")
+@declare
 @on_home
 def fetch(
     session: Session,
@@ -35,6 +37,7 @@ def fetch(
     where: tuple[JSONObject, ...],
     order: tuple[JSONObject, ...],
     limit: int | None,
+    declared: tuple[tuple[str, str | int], ...],
     **said: Any,
 ) -> None:
     """Fetch the dataset of AGREEMENT into the inbox, whole or in part.
@@ -56,6 +59,7 @@ def fetch(
     selection = without_none(
         columns=names(columns), where=list(where) or None, order=list(order) or None, limit=limit
     )
+    said["declared"] = declaration(declared)
     if resume is not None:
         if selection or any(value is not None for value in said.values()):
             raise click.UsageError("--resume goes on with what was asked for; it takes no other choice")
@@ -80,6 +84,7 @@ def fetch(
 @click.option("--version", metavar="NAME", help="This version of the dataset; default: the newest.")
 @click.option("--columns", help="Only these columns, separated by commas.")
 @click.option("--where", type=CONDITION, multiple=True, help="Only rows like 'column op value'; repeatable.")
+@declare
 @on_home
 def subscribe(
     session: Session,
@@ -89,6 +94,7 @@ def subscribe(
     seconds: int | None,
     columns: str | None,
     where: tuple[JSONObject, ...],
+    declared: tuple[tuple[str, str | int], ...],
     **said: Any,
 ) -> None:
     """Follow the append-only table of AGREEMENT: its rows come into the inbox as they are added.
@@ -105,6 +111,7 @@ def subscribe(
         raise click.UsageError("name an AGREEMENT to subscribe under, or an exchange to --resume")
     bounds = without_none(rows=rows, seconds=60 if rows is None and seconds is None else seconds)
     selection = without_none(columns=names(columns), where=list(where) or None)
+    said["declared"] = declaration(declared)
     if resume is not None:
         if selection or any(value is not None for value in said.values()):
             raise click.UsageError("--resume goes on with what was asked for; it takes no other choice")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from connector.cli import show
+from connector.cli.declaring import declaration, declare
 from connector.cli.files import read_file
 from connector.cli.options import PATH, on_home, without_none
 from connector.cli.selecting import CONDITION, ORDER, names
@@ -28,6 +29,7 @@ MOST_QUESTION_BYTES = 16 << 10
     "--order", type=ORDER, multiple=True, help="Sort by a column, or -column downwards; repeatable."
 )
 @click.option("--limit", type=click.IntRange(0), help="At most so many rows.")
+@declare
 @click.option("--questions", type=PATH, help="Many at once: a file with a selection in JSON on each line.")
 @on_home
 def query(
@@ -38,6 +40,7 @@ def query(
     order: tuple[JSONObject, ...],
     limit: int | None,
     questions: Path | None,
+    declared: tuple[tuple[str, str | int], ...],
     **said: Any,
 ) -> None:
     """Ask the table of AGREEMENT for a few rows, and print them.
@@ -56,6 +59,7 @@ def query(
     if questions is not None and selection:
         raise click.UsageError("--questions names the selections; it takes no other choice")
     selections: list[JSON] = list(_read(questions)) if questions is not None else [selection]
+    said["declared"] = declaration(declared)
     result = session.ask("query", **without_none(agreement=agreement, selections=selections, **said))
     session.print(result, _say_answers)
 

@@ -169,7 +169,7 @@ STEPS: Final = (
         _CONSUMER,
         _CONSUMER,
         _CONSUMER,
-        "lawfulness of asking, truth of the purpose",
+        "lawfulness of asking, truth of the purpose and of what else is declared",
     ),
     Step(
         2,

@@ -9,7 +9,8 @@ under (invariant 2: deny unless shown otherwise):
    caller in good standing under it.
 3. The agreement is in force and the caller is its consumer (``NO_AGREEMENT``, ``AGREEMENT_ENDED``;
    another's agreement and none look the same).
-4. Dataset, version and selection are under it (``OTHER_DATASET``, ``NO_SUCH_VERSION``, ``BAD_SELECTION``).
+4. Dataset, version and selection are under it (``OTHER_DATASET``, ``NO_SUCH_VERSION``, ``BAD_SELECTION``),
+   and what is declared opens what was signed (``BAD_DECLARATION``).
 5. The policy's decision is exactly ``allow: true`` (the decision's own code otherwise), and what is
    asked for can be released so (``BAD_SELECTION``, ``BAD_POSITION``, ``NOT_RELEASABLE``; for a
    subscription ``VERSION_NOT_NAMED`` and ``NOT_APPEND_ONLY``, for a query ``QUERY_ABOUT_PEOPLE``).
@@ -19,15 +20,17 @@ under (invariant 2: deny unless shown otherwise):
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from connector.audit.scope import Counterpart, Scope
 from connector.exchange import counters, custody, nonces
 from connector.exchange.channel import Signed
 from connector.exchange.conversation import Conversation, OutOfTurn, read_first
+from connector.exchange.declared import NOTHING, Declared
 from connector.exchange.floods import TooManyDenials
 from connector.exchange.ground import Asked, Denied, Ground, Ruling, Snapshot, Terms
 from connector.exchange.messages import (
@@ -41,12 +44,14 @@ from connector.exchange.messages import (
     Resume,
 )
 from connector.exchange.nonces import Replayed
+from connector.exchange.request_facts import RequestFacts
 from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSON, JSONObject, decode_object, encode
 from ledger.commitment import BadOpening, fresh_json, opens, read_opening
 from ledger.document import SignedDocument, from_json
 from ledger.errors import BylagError
+from ledger.fields import BadField
 from ledger.names import DatasetId, LeafHash, MessageHash, Milliseconds, ParticipantId
 
 LARGEST_SKEW_MS: Final = 5 * 60 * 1000
@@ -169,8 +174,10 @@ async def _admit_request(
         raise OutOfTurn("the first attempt has the number 1", field="attempt")
     _require_in_force(ground, terms)
     snapshot = _find(ground, terms, request.dataset, request.version)
-    selection = _opened_selection(request.selection, first.opening)
-    asked, counts, ruling = await decide(ground, terms, request.purpose)
+    selection = _opened("selection", request.selection, first.opening, "BAD_SELECTION")
+    declared = _opened("declared", request.declared, first.opening, "BAD_DECLARATION")
+    asking = await request_facts(terms, snapshot, request, selection, _declared(declared))
+    asked, counts, ruling = await decide(ground, terms, request.purpose, asking)
     if request.mode == "subscribe" and request.version is None:
         raise Denied("VERSION_NOT_NAMED", "a subscription's cursor is a place in one version")
     snapshot.check(request.mode, selection, request.cursor, mask=ruling.mask, row_filter=ruling.row_filter)
@@ -184,9 +191,12 @@ async def _admit_request(
         if transaction.session.get(ExchangeRow, conversation.exchange) is not None:
             raise Replayed("this exchange was begun before", field="exchange")
         if request.mode != "query":  # there each question is a use of its own
-            counters.reserve(transaction, terms.agreement, ruling.counters, ground.ambient.now())
+            counters.reserve_use(
+                transaction, ground, (terms.agreement, conversation.exchange), ruling.counters
+            )
         decision = record_decision(transaction, conversation, terms, ruling)
         row = _new_row(conversation, terms, request, selection, snapshot)
+        row.declared = encode(declared) if declared is not None else b""
         signed = conversation.say(
             transaction,
             offer,
@@ -243,7 +253,8 @@ async def _admit_resume(
     request = Request(
         row.mode, row.purpose, row.dataset, row.dataset_version, 0, None, resume.nonce, resume.deadline
     )
-    asked, counts, ruling = await decide(ground, terms, row.purpose)
+    asking = await request_facts(terms, snapshot, request, selection, declared_in(row))
+    asked, counts, ruling = await decide(ground, terms, row.purpose, asking)
     schema = snapshot.schema(ruling.mask)
     media_type = snapshot.media_type(selection, ruling.mask)
     conversation.sent = MessageHash(row.sent) if row.sent is not None else None
@@ -352,25 +363,63 @@ def _beside_offer(snapshot: Snapshot, selection: JSONObject | None, ruling: Ruli
     return {"schema": snapshot.schema(ruling.mask), **({} if size is None else {"size": size})}
 
 
-def _opened_selection(commitment: str | None, opening: JSONObject) -> JSONObject | None:
+def _opened(name: str, commitment: str | None, opening: JSONObject, code: str) -> JSONObject | None:
+    """What the Request commits to as ``name``; what it does not commit to counts for nothing."""
     if commitment is None:
         return None
-    selection = opening.get("selection")
+    content = opening.get(name)
     try:
-        opened = read_opening("selection", opening.get("selection_opening"))
+        opened = read_opening(name, opening.get(f"{name}_opening"))
     except BadOpening as error:
-        raise Denied("BAD_SELECTION") from error
-    if not isinstance(selection, dict) or opened.value != encode(selection) or not opens(opened, commitment):
-        raise Denied("BAD_SELECTION")
-    return selection
+        raise Denied(code) from error
+    if not isinstance(content, dict) or opened.value != encode(content) or not opens(opened, commitment):
+        raise Denied(code)
+    return content
 
 
-async def decide(ground: Ground, terms: Terms, purpose: str) -> tuple[Asked, Mapping[str, int], Ruling]:
+def _declared(content: JSONObject | None) -> Declared:
+    try:
+        return NOTHING if content is None else Declared.read(content)
+    except BadField as error:
+        raise Denied("BAD_DECLARATION", str(error)) from error
+
+
+def declared_in(row: ExchangeRow) -> Declared:
+    """What the consumer declared when it began an exchange: it binds to the end, and each later use."""
+    return Declared.read(decode_object(row.declared)) if row.declared else NOTHING
+
+
+async def request_facts(
+    terms: Terms, snapshot: Snapshot, request: Request, selection: JSONObject | None, declared: Declared
+) -> RequestFacts:
+    """What is known of a request before it is decided. Raises ``Denied`` for a selection that cannot be.
+
+    A session's questions come later, and of a subscription nobody knows how much is still to come: there
+    size and share are not known. Rows are counted only where the policy compares the share.
+    """
+    known = RequestFacts(
+        mode=request.mode,
+        version=snapshot.digest,
+        about=snapshot.about,
+        media_type=snapshot.media_type(selection, ()),
+        declared=declared,
+    )
+    if request.mode != "transfer" or request.cursor:
+        return known
+    share = None
+    if selection is None or b'"percentage"' in encode(terms.policy):
+        share = await asyncio.to_thread(snapshot.share, selection)
+    return replace(known, size=snapshot.size(selection, mask=(), row_filter=None), share=share)
+
+
+async def decide(
+    ground: Ground, terms: Terms, purpose: str, asking: RequestFacts
+) -> tuple[Asked, Mapping[str, int], Ruling]:
     """Step 5: the question, the counter values it was decided at, and the ruling.
 
     Raises :class:`DeniedByPolicy` unless ``allow`` is exactly true.
     """
-    asked = ground.policy.ask(terms, purpose)
+    asked = ground.policy.ask(terms, purpose, asking)
     counts = counters.values(ground.database, terms.agreement, asked.counters, ground.ambient.now())
     ruling = await ground.policy.rule(asked, counts)
     if ruling.allow is not True:

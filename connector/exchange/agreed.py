@@ -60,4 +60,5 @@ class StoredAgreements:
             secrecy_ground=agreed.secrecy_ground,
             places=agreed.places,
             transfer_ground=agreed.transfer_ground,
+            currency=agreed.price.currency,
         )

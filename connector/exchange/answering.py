@@ -117,7 +117,12 @@ class AnsweringSession:
         finally:
             await self._ground.writer.write(lambda transaction: self._record_the_end(transaction, error))
 
+    @property
+    def _use(self) -> counters.Place:
+        return self._terms.agreement, self._conversation.exchange
+
     def _record_the_end(self, transaction: Transaction, error: BaseException | None) -> None:
+        counters.add_each(transaction, self._use, counters.end_use(self._ground, self._use))
         if isinstance(error, Denied):
             self._ground.recorder.record(
                 transaction, "denial", self._conversation.scope, members={"code": error.reason}
@@ -141,6 +146,7 @@ class AnsweringSession:
             self._row = custody.detached(transaction, row)
 
         await self._ground.writer.write(record)
+        counters.begin_use(self._ground, self._use, self._ruling.counters)
         self._digest = self._committed = RunningDigest(bytes.fromhex(self._row.digest))
 
     async def _listen(self) -> None:
@@ -202,9 +208,7 @@ class AnsweringSession:
                 self._terms.windows,
             )
             self._begin_window(transaction, window)
-        counters.reserve(
-            transaction, self._terms.agreement, found.ruling.counters, self._ground.ambient.now()
-        )
+        counters.reserve_use(transaction, self._ground, self._use, found.ruling.counters)
         if found.ruling is not self._ruling:
             self._decision = record_decision(transaction, self._conversation, self._terms, found.ruling)
             self._ruling = found.ruling

@@ -26,6 +26,7 @@ from connector.audit.scope import Scope
 from connector.exchange import custody, labels, metered
 from connector.exchange.channel import Channel, Frame, Heartbeat, Signed
 from connector.exchange.conversation import Conversation, OutOfTurn, commit_members
+from connector.exchange.declared import NOTHING, Declared
 from connector.exchange.digest import FrameKey, RunningDigest, after_frame, key_digest
 from connector.exchange.ground import Denied, Ground, Terms
 from connector.exchange.inbox import Delivery, sync
@@ -47,13 +48,14 @@ from connector.exchange.messages import (
 from connector.exchange.provider import Interrupted
 from connector.exchange.received import Received
 from connector.exchange.sealing import counterlog, seal
+from connector.exchange.version_facts import VersionFacts
 from connector.store import outbox
 from connector.store.memory import give_memory_back
 from connector.store.tables import DeliveryRow, ExchangeRow
 from connector.store.writer import Transaction
 from ledger.ambient import fresh_id
 from ledger.canonical import JSONObject, decode_object, encode
-from ledger.commitment import Opening, fresh_json
+from ledger.commitment import fresh_json
 from ledger.document import SignedDocument, from_json
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import DatasetId, ExchangeId, MessageHash, Milliseconds
@@ -86,6 +88,7 @@ class Wish:
     version: str | None = None
     cursor: int = 0
     selection: JSONObject | None = None
+    declared: Declared = NOTHING
 
 
 class ConsumerExchange:
@@ -188,17 +191,21 @@ class ConsumerExchange:
         """Step 1."""
         ambient = self._ground.ambient
         opening: JSONObject = {}
-        commitment: Opening | None = None
-        if wish.selection is not None:
-            commitment = fresh_json("selection", wish.selection, ambient)
-            opening = {"selection": wish.selection, "selection_opening": commitment.to_json()}
+        declared = None if wish.declared == NOTHING else wish.declared.to_json()
+        committed: dict[str, str] = {}
+        for name, content in (("selection", wish.selection), ("declared", declared)):
+            if content is not None:
+                commitment = fresh_json(name, content, ambient)
+                opening |= {name: content, f"{name}_opening": commitment.to_json()}
+                committed[name] = commitment.commitment
         request = Request(
             mode=wish.mode,
             purpose=wish.purpose,
             dataset=wish.dataset,
             version=wish.version,
             cursor=wish.cursor,
-            selection=commitment.commitment if commitment else None,
+            selection=committed.get("selection"),
+            declared=committed.get("declared"),
             nonce=ambient.random(32).hex(),
             deadline=Milliseconds(ambient.now() + DEADLINE_MS),
         )
@@ -221,6 +228,7 @@ class ConsumerExchange:
                 dataset_version=wish.version or "",
                 purpose=wish.purpose,
                 selection=encode(wish.selection) if wish.selection is not None else b"",
+                declared=encode(declared) if declared is not None else b"",
                 attempt=1,
                 window=0,
                 position=wish.cursor,
@@ -334,6 +342,7 @@ class ConsumerExchange:
             raise OutOfTurn("the schema beside the Offer is not the one it names", field="schema")
         if version and offer.version != version:
             raise OutOfTurn("the Offer is for another version", field="dataset_version")
+        VersionFacts.of_schema(schema)  # each later use is decided by it
         size = message.opening.get("size")
         self._size = size if type(size) is int and size >= 0 else None
         if offer.windows != self._terms.windows:

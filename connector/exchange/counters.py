@@ -5,21 +5,28 @@ records the grant, so it holds across restarts and cannot be passed by requests 
 
 A rate is kept in a row for each window, named with the window's start, ``rate:day:RULE:START``; a question
 is asked about the window that holds now. Rows of windows that ended go with the next use.
+
+Time of use is measured by ``meters``. Before a release is reserved, the time of every exchange that is open
+under the agreement is added in the same transaction: so no session lets time pass that another has used up.
+What passed since the last release, in a process that is killed, is not counted.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeAlias
 
-from connector.exchange.ground import Denied
+from connector.exchange.ground import Denied, Ground
 from connector.policy.decision import CounterGuard
 from connector.policy.vocabulary import RATE_WINDOWS
 from connector.store.database import Database
 from connector.store.writer import Transaction
-from ledger.names import AgreementId, Milliseconds
+from ledger.names import AgreementId, ExchangeId, Milliseconds
 
-_NOT_METERED = "metered:"
+METERED: Final = "metered:"
+"""How the name of a counter of time begins."""
+Place: TypeAlias = tuple[AgreementId, ExchangeId]
 
 
 def values(
@@ -27,21 +34,14 @@ def values(
 ) -> dict[str, int]:
     """What has been granted so far, by each of the counters ``names``; a rate's, in the window of ``now``.
 
-    Here no row means that nothing was granted: a counter begins with its first grant. What is missing
-    from the answer is no number, and whoever decides must not take it for one: time of use that nobody
-    meters is missing until somebody does.
+    Here no row means that nothing was granted: a counter begins with its first grant.
     """
     wanted = tuple(names)
     if not wanted:
         return {}
     with database.read_sqlite() as connection:
         granted = _read(connection, agreement)
-    rows = {name: _row(name, now) for name in wanted}
-    return {
-        name: granted.get(row, 0)
-        for name, row in rows.items()
-        if row in granted or not name.startswith(_NOT_METERED)
-    }
+    return {name: granted.get(_row(name, now), 0) for name in wanted}
 
 
 def _read(connection: sqlite3.Connection, agreement: AgreementId) -> dict[str, int]:
@@ -67,12 +67,45 @@ def reserve(
             if value and now - value < guard.limit:
                 raise Denied("TOO_SOON", f"the agreement asks for {guard.limit} ms between two uses")
             _set(transaction.sqlite, agreement, name, now)
+        elif value >= guard.limit and guard.kind == "room":
+            raise Denied("METERED_TIME_USED_UP", f"the agreement allows {guard.limit} ms of use")
         elif value >= guard.limit:
             raise Denied("COUNT_EXHAUSTED", f"the agreement allows {guard.limit}")
         elif guard.kind == "use":
             _set(transaction.sqlite, agreement, name, value + 1)
             if guard.window is not None:
                 _forget_ended(transaction.sqlite, agreement, guard.name, guard.window, granted)
+
+
+def begin_use(ground: Ground, place: Place, guards: Iterable[CounterGuard]) -> None:
+    """An exchange was accepted: its time runs, where a permission limits time."""
+    ground.meters.begin(*place, _timed(guards), ground.ambient.monotonic())
+
+
+def reserve_use(
+    transaction: Transaction, ground: Ground, place: Place, guards: Iterable[CounterGuard]
+) -> None:
+    """Add the time of the agreement's open exchanges, then :func:`reserve`."""
+    guards = tuple(guards)
+    with ground.meters.taking(*place, _timed(guards), ground.ambient.monotonic()) as passed:
+        add_each(transaction, place, passed)
+        reserve(transaction, place[0], guards, ground.ambient.now())
+
+
+def end_use(ground: Ground, place: Place) -> Mapping[str, int]:
+    """An exchange ended or broke off: what is left of its time, for :func:`add_each`."""
+    return ground.meters.end(*place, ground.ambient.monotonic())
+
+
+def _timed(guards: Iterable[CounterGuard]) -> list[str]:
+    return [guard.name for guard in guards if guard.kind == "room"]
+
+
+def add_each(transaction: Transaction, place: Place, passed: Mapping[str, int]) -> None:
+    """Add measured time to counters, by their names."""
+    for name, milliseconds in passed.items():
+        if milliseconds:
+            add(transaction, place[0], name, milliseconds)
 
 
 def add(transaction: Transaction, agreement: AgreementId, name: str, milliseconds: int) -> None:

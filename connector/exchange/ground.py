@@ -21,6 +21,9 @@ from connector.audit.scope import Counterpart
 from connector.exchange.attempts import Attempts
 from connector.exchange.floods import Floods
 from connector.exchange.growth import Growth
+from connector.exchange.meters import Meters
+from connector.exchange.request_facts import NOTHING_KNOWN, RequestFacts
+from connector.exchange.version_facts import VersionFacts
 from connector.exchange.windows import Piece
 from connector.policy.decision import CounterGuard
 from connector.source.view import Labels
@@ -85,6 +88,8 @@ class Terms:
     secrecy_ground: str | None = None
     places: tuple[str, ...] = ()
     """Where the data may be processed, as agreed: ISO 3166 codes, EU or EEA."""
+    currency: str | None = None
+    """In which the agreement's price is, ISO 4217; None where nothing is paid."""
     transfer_ground: str | None = None
     """Why processing outside the configured area is allowed."""
 
@@ -129,8 +134,8 @@ class Policy(Protocol):
     The same ruling comes back as the same object; another object is another decision, to be recorded.
     """
 
-    def ask(self, terms: Terms, purpose: str) -> Asked:
-        """Prepare a question."""
+    def ask(self, terms: Terms, purpose: str, asking: RequestFacts = NOTHING_KNOWN) -> Asked:
+        """Prepare a question; ``asking`` is what is known of the request beside the agreement."""
 
     async def rule(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
         """The ruling now. Never raises for what the engine does: an engine's error is a denial."""
@@ -177,6 +182,13 @@ class Snapshot(Protocol):
     def labelled(self) -> bool:
         """Whether its rows are about people, and leave with a label each."""
 
+    @property
+    def about(self) -> VersionFacts:
+        """What the provider says of it, as a policy compares it."""
+
+    def share(self, selection: JSONObject | None) -> int | None:
+        """How much of its rows a selection gives, in whole per cent; None: not known. Blocks."""
+
     def end(self) -> int:
         """The position after everything that is there now. Blocks."""
 
@@ -192,7 +204,7 @@ class Snapshot(Protocol):
         """Raise :class:`Denied` for what cannot be released so, in this mode, before anything is offered."""
 
     def schema(self, mask: tuple[str, ...]) -> JSONObject:
-        """What the consumer may know of its form; for a file, an empty object."""
+        """What the consumer may know of its form, and what is said of it (``about``)."""
 
     def media_type(self, selection: JSONObject | None, mask: tuple[str, ...]) -> str: ...
 
@@ -325,6 +337,7 @@ class Ground:
     people: People
     bars: Bars = field(default_factory=Bars)
     growth: Growth = field(default_factory=Growth)
+    meters: Meters = field(default_factory=Meters)
     attempts: Attempts = field(default_factory=Attempts)
     floods: Floods = field(default_factory=Floods)
 

@@ -5,8 +5,8 @@ Rules that hold here:
 * Every message carries an :class:`Envelope`: who to whom, which exchange, attempt and agreement,
   the sender's own message before (``prev``), the last one received (``seen``), the place of its
   record in the sender's log (``aseq``), membership list, log head, time.
-* Inside stands nothing that may have to be erased: the frame key as its SHA-256, the selection as
-  a commitment; they travel beside, in the unsigned opening.
+* Inside stands nothing that may have to be erased: the frame key as its SHA-256, the selection and
+  what else is declared as commitments; they travel beside, in the unsigned opening.
 * The schema is closed: a message with a member that is not listed here is refused.
 * Windows and frames count from 1; ``frame`` 0 means that no frame of the window was stored.
 """
@@ -114,6 +114,8 @@ class Request:
     """Commitment to the selection, None for the whole dataset."""
     nonce: str
     deadline: Milliseconds
+    declared: str | None = None
+    """Commitment to what the consumer declares beside the purpose, None for nothing."""
 
     def members(self) -> JSONObject:
         return {
@@ -123,6 +125,7 @@ class Request:
             "dataset_version": self.version,
             "cursor": self.cursor,
             "selection": self.selection,
+            "declared": self.declared,
             "nonce": self.nonce,
             "deadline": self.deadline,
         }
@@ -136,6 +139,7 @@ class Request:
             version=fields.maybe_digest("dataset_version"),
             cursor=fields.integer("cursor"),
             selection=fields.maybe_digest("selection"),
+            declared=fields.maybe_digest("declared"),
             nonce=fields.digest("nonce"),
             deadline=Milliseconds(fields.integer("deadline")),
         )

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from connector.exchange import custody, labels, metered
+from connector.exchange import counters, custody, labels, metered
 from connector.exchange.admission import (
     Admitted,
     record_decision,
@@ -37,6 +37,7 @@ from connector.exchange.labels import AllLabels, Released, WindowLabels, people_
 from connector.exchange.messages import Accept, Ack, Body, Commit, Cut, End, Receipt, Reject
 from connector.exchange.sealing import counterlog, seal
 from connector.exchange.windows import Piece, Window, WindowMaker
+from connector.policy.decision import CounterGuard
 from connector.store.memory import give_memory_back
 from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
@@ -100,7 +101,21 @@ class ProviderExchange:
             raise error from None
         finally:
             self._last = None
+            await self._end_metering()
             await asyncio.to_thread(give_memory_back)
+
+    @property
+    def _use(self) -> counters.Place:
+        return self._terms.agreement, self._conversation.exchange
+
+    async def _end_metering(self) -> None:
+        passed = counters.end_use(self._ground, self._use)
+        if not passed:
+            return
+        with suppress(BylagError):  # as in _suspend: the store itself may have failed
+            await self._ground.writer.write(
+                lambda transaction: counters.add_each(transaction, self._use, passed)
+            )
 
     async def _take_accept(self) -> None:
         message = await self._next_signed()
@@ -116,6 +131,7 @@ class ProviderExchange:
             self._reached = custody.Reached.of(row)
 
         await self._ground.writer.write(record)
+        counters.begin_use(self._ground, self._use, self._ruling.counters)
 
     def _begin_labels(self) -> Released | None:
         """The exchange's labels so far; None for data about nobody."""
@@ -177,13 +193,14 @@ class ProviderExchange:
         ruling = await self._ground.policy.rule(self._admitted.asked, self._admitted.counts)
         if ruling.allow is not True:
             raise Denied(ruling.code)
-        commit = await self._ground.writer.write(lambda transaction: self._commit(transaction, window))
+        room = [guard for guard in ruling.counters if guard.kind == "room"]
+        commit = await self._ground.writer.write(lambda transaction: self._commit(transaction, window, room))
         if self._labels is not None and window.labelled is not None:
             self._labels.told(window.labelled)
         return commit
 
-    def _commit(self, transaction: Transaction, window: Window) -> Signed:
-        """Step 4: guards, record and signature in one transaction."""
+    def _commit(self, transaction: Transaction, window: Window, room: list[CounterGuard]) -> Signed:
+        """Step 4: guards, record and signature in one transaction. ``room``: limits of time of use."""
         require_grantable(transaction, self._ground, self._terms)
         require_latest(transaction, self._conversation)
         require_room(
@@ -193,6 +210,7 @@ class ProviderExchange:
             window.position,
             self._terms.windows,
         )
+        counters.reserve_use(transaction, self._ground, self._use, room)
         # Last of the guards: one that fails after it would undo the record of a decision cited later.
         decision = self._decision_now(transaction)
         commit = Commit(

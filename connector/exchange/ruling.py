@@ -6,15 +6,18 @@ source that the coverage table names; the recorded input is exactly what the eng
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
+from connector.exchange.events import under_way
 from connector.exchange.ground import Asked, Ruling, Terms
+from connector.exchange.payments import paid
+from connector.exchange.request_facts import NOTHING_KNOWN, RequestFacts
 from connector.identity import syntax
 from connector.identity.directory import Directory
 from connector.identity.organisation import Kind
-from connector.policy.facts import Facts, Named
+from connector.policy.facts import Facts, Named, Quantity
 from connector.policy.input import (
     RELEASE_ACTION,
     AgreementFacts,
@@ -25,10 +28,12 @@ from connector.policy.input import (
 )
 from connector.policy.lease import Answer, LeasedEngine, Session
 from connector.policy.local import JoinedDecision
+from connector.policy.places import wider_places
 from connector.policy.reading import read_policy
 from connector.policy.vocabulary import PROFILE
+from connector.store.database import Database
 from ledger.canonical import JSON, JSONObject, decode_object
-from ledger.names import ParticipantId
+from ledger.names import ParticipantId, VersionDigest
 
 PERMITTED: Final = "PERMITTED"
 
@@ -46,6 +51,42 @@ class Question:
         return self.session.counters
 
 
+class Attested(Protocol):
+    """What this side itself holds and attests, read when a question is prepared."""
+
+    def events(self) -> Collection[str]:
+        """The events that are under way (``events``)."""
+
+    def paid(self, terms: Terms) -> Quantity | None:
+        """What was paid so far under an agreement (``payments``)."""
+
+
+class NothingAttested:
+    """No event is attested, and no payment is known."""
+
+    def events(self) -> Collection[str]:
+        return ()
+
+    def paid(self, terms: Terms) -> Quantity | None:  # noqa: ARG002
+        return None
+
+
+class StoredAttested:
+    """What the store has."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def events(self) -> Collection[str]:
+        return under_way(self._database)
+
+    def paid(self, terms: Terms) -> Quantity | None:
+        return paid(self._database, terms.agreement, terms.currency)
+
+
+NOTHING_ATTESTED: Final = NothingAttested()
+
+
 class LeasedRulings:
     """Asks the engine under the agreement's policy, with leases (``connector.policy.lease``)."""
 
@@ -54,20 +95,24 @@ class LeasedRulings:
         engine: Callable[[], LeasedEngine],
         directory: Callable[[], Directory],
         area: tuple[str, ...] | None = None,
+        *,
+        attested: Attested = NOTHING_ATTESTED,
     ) -> None:
         """``area``: the countries where data may be received and processed without a ground; None: any."""
         self._engine = engine
         self._directory = directory
         self._area = area
+        self._attested = attested
 
     def ask(
         self,
         terms: Terms,
         purpose: str,
+        asking: RequestFacts = NOTHING_KNOWN,
         *,
         action: str = RELEASE_ACTION,
     ) -> Question:
-        """Prepare a question. How data travels is no fact of a policy: it changes no right to it."""
+        """Prepare a question."""
         trust = self._directory().trust
         policy = read_policy(terms.policy).agreed(
             name=f"urn:bylag:agreement:{terms.agreement}",
@@ -83,7 +128,8 @@ class LeasedRulings:
             policy=policy,
             agreement=AgreementFacts(terms.agreement, terms.contract, terms.purpose, terms.legal_basis),
             membership=MembershipFacts(trust.number, trust.digest),
-            facts=self._facts(terms),
+            version=None if asking.version is None else VersionDigest(asking.version),
+            facts=self._facts(terms, asking),
         )
         return Question(self._engine().open(standing))
 
@@ -97,19 +143,25 @@ class LeasedRulings:
         question = _question(asked)
         return _kept(question, await self._engine().ask(question.session, _values(question, counts)))
 
-    def _facts(self, terms: Terms) -> Facts:
-        """What the agreement says, and which organisations of each kind the list has."""
-        named: dict[str, Named] = {}
+    def _facts(self, terms: Terms, asking: RequestFacts) -> Facts:
+        """What is known of the request, what the agreement says, and what the list and this side attest."""
+        named: dict[str, Named] = asking.named()
+        measured = asking.measured()
+        if events := self._attested.events():
+            named["event"] = dict.fromkeys(events, ())
+        if (paid := self._attested.paid(terms)) is not None:
+            measured["payAmount"] = paid
         if terms.secrecy_ground is not None:
             named["bylag:secrecyGround"] = {terms.secrecy_ground: ()}
         if terms.places:
-            named["bylag:processingPlace"] = dict.fromkeys(terms.places, ())
+            named["bylag:processingPlace"] = {place: wider_places(place) for place in terms.places}
         return Facts(
             began=terms.began,
             area=self._area,
             transfer=terms.transfer_ground,
             collections=self._collections(terms.consumer),
             named=named,
+            measured=measured,
         )
 
     def _collections(self, recipient: ParticipantId) -> dict[str, tuple[str, ...]]:

@@ -16,7 +16,9 @@ from typing import Final
 
 from sqlmodel import col, select
 
+from connector.catalog.dataset import Dataset
 from connector.exchange.ground import Denied
+from connector.exchange.version_facts import MEMBER, VersionFacts
 from connector.source.errors import BadPosition, NotReleasable, SnapshotUnknown, SourceError
 from connector.source.folder import SnapshotFolder
 from connector.source.schema import LABEL_COLUMN
@@ -26,7 +28,7 @@ from connector.source.table import TableSnapshot
 from connector.source.view import Labels, View
 from connector.store.database import Database
 from connector.store.tables import DatasetRow, VersionRow
-from ledger.canonical import JSONObject
+from ledger.canonical import JSONObject, decode_object
 from ledger.errors import BylagError
 from ledger.fields import Fields
 from ledger.names import DatasetId, VersionDigest
@@ -38,9 +40,13 @@ KEPT_OPEN: Final = 32
 class OnShelf:
     """One version, opened."""
 
-    def __init__(self, snapshot: Snapshot, *, about_people: bool) -> None:
+    def __init__(self, snapshot: Snapshot, *, about_people: bool, description: bytes) -> None:
+        """``description``: of the dataset, as the catalogue stores it."""
         self._snapshot = snapshot
         self._about_people = about_people
+        self.description = description
+        self.about = VersionFacts.of(Dataset.from_json(decode_object(description)), snapshot.manifest)
+        """What a policy may be compared with."""
 
     @property
     def digest(self) -> str:
@@ -89,12 +95,13 @@ class OnShelf:
             raise Denied("BAD_SELECTION", "rows that are still to come have no order and no limit")
 
     def schema(self, mask: tuple[str, ...]) -> JSONObject:
-        """The columns that may be seen, and which one holds the labels; an empty object for a file."""
+        """The columns that may be seen, which one holds the labels, and what is said of the version."""
+        said: JSONObject = {MEMBER: self.about.to_json()}
         schema = self._snapshot.manifest.schema
         if schema is None:
-            return {}
-        visible = self._view(mask, None).visible(schema).to_json()
-        return {**visible, "labels": LABEL_COLUMN} if self.labelled else visible
+            return said
+        said |= self._view(mask, None).visible(schema).to_json()
+        return {**said, "labels": LABEL_COLUMN} if self.labelled else said
 
     def media_type(self, selection: JSONObject | None, mask: tuple[str, ...]) -> str:
         """Of what :meth:`pieces` gives."""
@@ -107,6 +114,20 @@ class OnShelf:
         manifest = self._snapshot.manifest
         changed = selection is not None or mask or row_filter is not None or self.labelled
         return None if changed or manifest.append_only else manifest.size
+
+    def share(self, selection: JSONObject | None) -> int | None:
+        """How much of the rows a selection gives, in whole per cent, rounded up; a file leaves whole.
+
+        May read the whole index. Raises ``Denied`` for a selection that cannot be.
+        """
+        if selection is None or not isinstance(self._snapshot, TableSnapshot):
+            return 100
+        try:
+            found = self._snapshot.count(_selection(selection), self._view((), None))
+        except SourceError as error:
+            raise _denied(error) from error
+        rows = self._snapshot.rows()
+        return -(-100 * found // rows) if rows else 100
 
     def pieces(
         self,
@@ -152,7 +173,7 @@ class StoredShelf:
     def __init__(self, database: Database, folder: SnapshotFolder) -> None:
         self._database = database
         self._folder = folder
-        self._open: dict[str, OnShelf] = {}
+        self._open: dict[tuple[str, str], OnShelf] = {}
         self._lock = Lock()
 
     def snapshot(self, dataset: DatasetId, version: str | None) -> OnShelf:
@@ -167,13 +188,18 @@ class StoredShelf:
         if row is None or about is None:
             raise SnapshotUnknown("no such version is published", field="dataset_version")
         with self._lock:
-            known = self._open.get(row.digest)
-            if known is None:
-                if len(self._open) >= KEPT_OPEN:
+            place = (dataset, row.digest)
+            known = self._open.get(place)
+            if known is None or known.description != about.description:
+                if known is None and len(self._open) >= KEPT_OPEN:
                     self._open.pop(next(iter(self._open)))
-                known = OnShelf(self._folder.open(VersionDigest(row.digest)), about_people=about.about_people)
-                self._open[row.digest] = known
+                known = self._opened(row.digest, about)
+                self._open[place] = known
         return known
+
+    def _opened(self, digest: str, about: DatasetRow) -> OnShelf:
+        snapshot = self._folder.open(VersionDigest(digest))
+        return OnShelf(snapshot, about_people=about.about_people, description=about.description)
 
 
 def _with_rows(pieces: Iterator[Piece]) -> Iterator[Piece]:

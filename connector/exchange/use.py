@@ -2,7 +2,8 @@
 
 Rules that hold here (DESIGN.md, "The inbox"; invariant 1):
 
-* Each use names a purpose. The same policy that let the data in decides, at this side, again.
+* Each use names a purpose. The same policy that let the data in decides, at this side, again, by the
+  facts that the provider signed with its Offer and by what was declared in the Request.
 * The record is durable before the first byte is opened. What is written to a file outside is
   recorded as beyond the connector's control.
 * Only windows that were acknowledged are used; an agreement that ended allows no new use. Nor does
@@ -18,11 +19,14 @@ from typing import Final
 
 from connector.audit.scope import Scope
 from connector.exchange import counters
-from connector.exchange.admission import require_active
+from connector.exchange.admission import declared_in, require_active
 from connector.exchange.ground import Denied, Ground, Ruling, Terms
 from connector.exchange.inbox import Cipher, read_frames
+from connector.exchange.request_facts import RequestFacts
+from connector.exchange.version_facts import VersionFacts
 from connector.store.tables import DeliveryRow, ExchangeRow
 from connector.store.writer import Transaction
+from ledger.canonical import decode_object
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import AgreementId, ExchangeId
 
@@ -79,7 +83,7 @@ async def record_use(
         exchange=exchange,
     )
     try:
-        ruling = await _rule(ground, terms, purpose)
+        ruling = await _rule(ground, terms, purpose, _facts(row, delivery))
         code = TAKEN_OUT if taken_out else SHOWN
         await ground.writer.write(
             lambda transaction: _record(transaction, ground, terms, scope, ruling, row, purpose, code)
@@ -95,11 +99,26 @@ async def record_use(
     return row, delivery
 
 
-async def _rule(ground: Ground, terms: Terms, purpose: str) -> Ruling:
+def _facts(row: ExchangeRow, delivery: DeliveryRow) -> RequestFacts:
+    """What the provider signed of the version, what was declared, and how much came."""
+    return RequestFacts(
+        mode=row.mode,
+        version=row.dataset_version,
+        about=VersionFacts.of_schema(decode_object(delivery.table_schema)),
+        media_type=delivery.media_type,
+        size=row.size,
+        share=100 if row.mode == "transfer" and not row.selection else None,
+        declared=declared_in(row),
+    )
+
+
+async def _rule(ground: Ground, terms: Terms, purpose: str, asking: RequestFacts) -> Ruling:
     if not terms.active:
         raise Denied("AGREEMENT_ENDED")
-    asked = ground.policy.ask(terms, purpose)
-    counts = counters.values(ground.database, terms.agreement, asked.counters, ground.ambient.now())
+    asked = ground.policy.ask(terms, purpose, asking)
+    metered = counters.values(ground.database, terms.agreement, asked.counters, ground.ambient.now())
+    # How long it is used after the hand-over, nobody meters.
+    counts = {name: value for name, value in metered.items() if not name.startswith(counters.METERED)}
     ruling = await ground.policy.rule(asked, counts)
     if ruling.allow is not True:
         raise Denied(ruling.code)

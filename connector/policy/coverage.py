@@ -7,8 +7,9 @@ Rules that hold here:
 * An operand says where its fact comes from: *measured* by the provider, *attested* by the membership
   list, a credential or the agreement that both signed, or *declared* in the consumer's signed Request (and
   then the consumer answers for it). An operand without a source is refused.
-* Where the connector has no such fact yet, the question says null: a permission that needs it is denied, a
-  prohibition that rests on it binds. The row says so (:data:`NOT_FED_YET`).
+* What nobody measured, attested or declared of one request is null in its question: a permission that needs
+  it is denied, a prohibition that rests on it binds.
+* Consent has no source in this version. Its two rows say so (:data:`NOT_FED_YET`), and are always null.
 * ``docs/odrl-coverage.md`` is this table, printed by ``python -m connector.policy.coverage_page``.
 
 :func:`require` is the gate that publishing goes through.
@@ -86,7 +87,7 @@ def _refused(how: str, instead: str, *terms: str) -> list[Row]:
 
 
 _NOT_YET: Final = "not enforced yet"
-NOT_FED_YET: Final = "no such fact in the connector yet: unknown, so a permission that needs it is denied"
+NOT_FED_YET: Final = "this version records no consent: unknown, so a permission that needs it is denied"
 
 _STRUCTURE: Final = [
     *_publish("read as a Set: nobody is granted anything until it is agreed", "Policy", "Set"),
@@ -216,15 +217,15 @@ _OPERANDS: Final = [
     ),
     *_operand(
         FactFrom.ATTESTED,
-        "the recipient's country by its ISO 3166 code; it is part of `bylag:area` when the configuration says"
-        " so",
+        "the recipient's country by its ISO 3166 code; it is part of `EU` and `EEA` where it is a member, and"
+        " of `bylag:area` when the configuration says so",
         "spatial",
     ),
     *_operand(FactFrom.MEASURED, "the digest of the dataset version that is released", "version"),
     *_operand(FactFrom.MEASURED, "what is counted here is `bylag:use`: a use that is granted", "unitOfCount"),
     *_operand(
         FactFrom.ATTESTED,
-        "the legal basis that the agreement names; says nothing of consent",
+        "the legal basis that the agreement names, with the wider ones of DPV; says nothing of consent",
         "bylag:legalBasis",
     ),
     *_operand(
@@ -242,30 +243,73 @@ _OPERANDS: Final = [
     _reserved(f"uses within a minute, hour, day (where no unit is named) or week, {_RESERVED}", "bylag:rate"),
     _reserved(f"the time since the last use, {_RESERVED}; `eq` is at least that", "timeInterval"),
     _reserved(
-        "milliseconds of metered use so far; there must be room. No meter in the connector yet: unknown, so a"
-        " permission that needs it is denied",
+        "how long exchanges under the permission were open, from the Accept on, by the provider's monotonic"
+        " clock; there must be room. After the hand-over nobody meters: there it is unknown",
         "meteredTime",
     ),
-    *_not_fed(FactFrom.MEASURED, "how the data is delivered", "deliveryChannel"),
-    *_not_fed(FactFrom.ATTESTED, "an event that a credential says is under way", "event"),
-    *_not_fed(FactFrom.MEASURED, "of the dataset version", "fileFormat", "language", "media", "product"),
-    *_not_fed(FactFrom.DECLARED, "the device that the data is for", "systemDevice"),
-    *_not_fed(FactFrom.DECLARED, "the place on a network that the data is for", "virtualLocation"),
-    *_not_fed(FactFrom.MEASURED, "paid so far, in minor units of the currency", "payAmount"),
-    *_not_fed(
+    *_operand(
         FactFrom.MEASURED,
-        "bytes, and the share of the whole, of what would leave: not known of a projection beforehand",
+        "how the data is delivered: `bylag:transfer`, `bylag:query` or `bylag:subscription`, by the mode of"
+        " the exchange",
+        "deliveryChannel",
+    ),
+    *_operand(
+        FactFrom.ATTESTED,
+        "an event that whoever decides has recorded as under way (`bylag events begin`); none is never shown",
+        "event",
+    ),
+    *_operand(FactFrom.MEASURED, "the media type of what would leave, such as `text/csv`", "fileFormat"),
+    *_operand(
+        FactFrom.MEASURED,
+        "the media type of the published version, by its IRI at IANA; it is a kind of its top-level type",
+        "media",
+    ),
+    *_operand(FactFrom.MEASURED, "the dataset's language as published, ISO 639, such as `sv`", "language"),
+    *_operand(
+        FactFrom.MEASURED,
+        "the dataset's IRI in the catalogue; it is a kind of each EU data theme that it is published under",
+        "product",
+    ),
+    *_operand(FactFrom.DECLARED, "the device that the data is for, an IRI", "systemDevice"),
+    *_operand(FactFrom.DECLARED, "the place on a network that the data is for, an IRI", "virtualLocation"),
+    *_operand(
+        FactFrom.MEASURED,
+        "the sum of the settlement statements that both signed, in minor units of the currency of the"
+        " agreement's price (`urn:iso:4217:SEK`); without a price unknown",
+        "payAmount",
+    ),
+    *_operand(
+        FactFrom.MEASURED,
+        "bytes that would leave; of a table in part, a session or a subscription not known beforehand",
         "absoluteSize",
+    ),
+    *_operand(
+        FactFrom.MEASURED,
+        "how much of the version's rows this transfer would give, in whole per cent, rounded up; of a session"
+        " or a subscription not known beforehand",
         "percentage",
     ),
     *_not_fed(
         FactFrom.ATTESTED, "the consent that was given, apart from legal basis and secrecy", "bylag:consent"
     ),
     *_not_fed(FactFrom.ATTESTED, "how strongly a consent was given", "bylag:assurance"),
-    *_not_fed(FactFrom.MEASURED, "the categories of data in the dataset", "bylag:dataCategory"),
-    *_not_fed(FactFrom.DECLARED, "how long the consumer keeps the data", "bylag:retentionPeriod"),
-    *_not_fed(FactFrom.DECLARED, "whom the consumer hands the data on to", "bylag:onwardTransfer"),
-    *_not_fed(FactFrom.MEASURED, "the smallest group that a row stands for (k)", "bylag:aggregationLevel"),
+    *_operand(
+        FactFrom.MEASURED,
+        "the categories of data that the columns were declared to hold at publish, with the wider ones of"
+        " DPV; a dataset about nobody is `dpv:NonPersonalData` unless its columns say more",
+        "bylag:dataCategory",
+    ),
+    *_operand(FactFrom.DECLARED, "how long the consumer keeps the data", "bylag:retentionPeriod"),
+    *_operand(
+        FactFrom.DECLARED,
+        "whom the consumer hands the data on to; `bylag:nobody` where it says so",
+        "bylag:onwardTransfer",
+    ),
+    *_operand(
+        FactFrom.MEASURED,
+        "how many rows at least agree in the columns named at publish (k), counted when the version was made",
+        "bylag:aggregationLevel",
+    ),
 ]
 
 _ENFORCED_OPERANDS: Final = frozenset(row.term for row in _OPERANDS)

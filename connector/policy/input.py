@@ -29,7 +29,9 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, NewType
 
 from connector.policy.facts import NOTHING_MORE, Facts, Named, written_facts
+from connector.policy.legal_bases import wider_bases
 from connector.policy.normal import NormalPolicy, Rule, leaves_of
+from connector.policy.places import wider_places
 from connector.policy.purposes import purpose_iri
 from connector.policy.vocabulary import PROFILE, RESERVED_OPERANDS, action_name, local_name
 from ledger.canonical import JSON, JSONObject, encode
@@ -186,7 +188,8 @@ class Standing:
         if self.version is not None:
             known["version"] = {self.version: ()}
         if self.agreement.legal_basis is not None:
-            known["bylag:legalBasis"] = {self.agreement.legal_basis: ()}
+            basis = self.agreement.legal_basis
+            known["bylag:legalBasis"] = {basis: wider_bases(basis)}
         if isinstance(industry := attested.get("industry"), str):
             known["industry"] = {industry: ()}
         if isinstance(country := attested.get("country"), str):
@@ -194,7 +197,8 @@ class Standing:
         return known
 
     def _areas(self, country: str) -> tuple[str, ...]:
-        return (CONFIGURED_AREA,) if self.facts.area is not None and country in self.facts.area else ()
+        configured = self.facts.area is not None and country in self.facts.area
+        return (*wider_places(country), *((CONFIGURED_AREA,) if configured else ()))
 
     def _written(self, now: int | None, counters: JSON, nonce: str | None) -> bytes:
         # RFC 8785 section 3.2.3: members stand sorted by name, at the top, in the facts and in the request.

@@ -13,7 +13,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from connector.policy.vocabulary import DPV, expand
+from connector.policy.hierarchy import closed, dpv_parents
+from connector.policy.vocabulary import expand
 
 _PARENTS: Final = """
 AcademicResearch: ResearchAndDevelopment
@@ -143,23 +144,13 @@ Verification: EnforceSecurity
 
 def parents() -> dict[str, tuple[str, ...]]:
     """Each purpose's IRI and the IRIs of its parents; ``Purpose`` itself has none."""
-    table: dict[str, tuple[str, ...]] = {}
-    for line in _PARENTS.split("\n"):
-        name, colon, wider = line.partition(":")
-        if colon:
-            table[DPV + name] = tuple(DPV + parent for parent in wider.split())
-    return table
+    return dpv_parents(_PARENTS)
 
 
 @cache
 def closure() -> dict[str, frozenset[str]]:
     """Each purpose with itself and every purpose it belongs to, however far up."""
-    direct = parents()
-
-    def upwards(purpose: str) -> frozenset[str]:
-        return frozenset({purpose}).union(*(upwards(parent) for parent in direct[purpose]))
-
-    return {purpose: upwards(purpose) for purpose in direct}
+    return closed(parents())
 
 
 def purpose_iri(text: str) -> str | None:

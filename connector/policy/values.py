@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from connector.policy.errors import MalformedPolicy, PolicyRefused
+from connector.policy.places import PLACE
 from connector.policy.purposes import purpose_iri
 from connector.policy.vocabulary import PLACES, PROFILE, RATE_WINDOWS, XSD, Datatype
 from ledger.canonical import JSON, LARGEST_INTEGER
@@ -44,7 +45,6 @@ _MOMENT = re.compile(
 _DURATION = re.compile(
     r"P(?:(\d{1,9})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,6})M)?(?:(\d{1,6})(?:\.(\d{1,3}))?S)?)?", re.ASCII
 )
-_COUNTRY = re.compile(r"[A-Z]{2}|EEA", re.ASCII)
 _WHOLE = re.compile(r"0|[1-9]\d{0,15}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNPRINTABLE: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
@@ -195,7 +195,7 @@ def states_type(iri: str, datatype: Datatype) -> bool:
 
 
 def _is_place(written: str, operator: str) -> bool:
-    return bool(_COUNTRY.fullmatch(written)) or (operator == "isPartOf" and ":" in written)
+    return bool(PLACE.fullmatch(written)) or (operator == "isPartOf" and ":" in written)
 
 
 def _string(value: JSON, path: str, example: str) -> str:

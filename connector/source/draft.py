@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,11 +24,11 @@ from typing import Any, Self
 
 from connector.source.delimited import DELIMITERS, Delimited, find_delimiter, first_record, looks_like_data
 from connector.source.errors import BadHeader, BadRow, SnapshotNotWritten
-from connector.source.index import IndexBuilder, seal_index
+from connector.source.index import IndexBuilder, seal_index, smallest_group
 from connector.source.jsonlines import MEDIA_TYPE as JSON_LINES
 from connector.source.jsonlines import JsonLines
 from connector.source.lines import EndlessLine, Lines, Watch, check_beginning
-from connector.source.manifest import CSV, PARQUET, TABLE_MEDIA_TYPES, Form, Manifest
+from connector.source.manifest import CSV, PARQUET, TABLE_MEDIA_TYPES, Form, Groups, Manifest
 from connector.source.original import Original, open_original, sync_folder, write_all, writing
 from connector.source.parquet import MAGIC as PARQUET_MAGIC
 from connector.source.parquet import write_lines
@@ -96,15 +96,22 @@ class Draft:
         return {} if self._scan is None else self._scan.sample
 
     def publish(
-        self, roles: Mapping[str, Role] | None = None, reference: SchemaReference | None = None
+        self,
+        roles: Mapping[str, Role] | None = None,
+        reference: SchemaReference | None = None,
+        *,
+        categories: Mapping[str, str] | None = None,
+        grouped_by: Sequence[str] = (),
     ) -> VersionDigest:
         """Make it a version, durably, and return its name.
 
         ``roles`` says what columns are; at most one is the subject, and then every row has a value
-        in it. A version that is kept already is left as it is. Raises
-        :class:`~connector.source.errors.SourceError`.
+        in it. ``categories`` says which category of data a column holds, by its IRI. How many rows at
+        least agree in the columns ``grouped_by`` is counted. A version that is kept already is left as it
+        is. Raises :class:`~connector.source.errors.SourceError`.
         """
         manifest = self._with_roles(roles or {}, reference)
+        manifest = self._counted(_categorised(manifest, categories or {}), tuple(grouped_by))
         target = self._shelf / manifest.digest
         if not target.exists():
             with writing():
@@ -144,6 +151,19 @@ class Draft:
                 columns = (*columns[:place], replace(column, nullable=False), *columns[place + 1 :])
         return replace(self._manifest, schema=Schema(columns, reference))
 
+    def _counted(self, manifest: Manifest, columns: tuple[str, ...]) -> Manifest:
+        """The description with the smallest group of rows that agree in ``columns``."""
+        if not columns:
+            return manifest
+        if manifest.schema is None or manifest.append_only:
+            raise BadHeader("groups are counted in a table that does not grow", field="grouped_by")
+        places = [manifest.schema.index(name) for name in columns]
+        if any(manifest.schema.columns[place].type is ColumnType.JSON for place in places):
+            raise BadHeader("rows are not grouped by a column of mixed values", field="grouped_by")
+        with writing():
+            smallest = smallest_group(self._folder / INDEX_FILE, places)
+        return replace(manifest, groups=Groups(columns, smallest))
+
     def _seal(self, manifest: Manifest) -> None:
         schema = manifest.schema
         if schema is not None:
@@ -157,6 +177,18 @@ class Draft:
         finally:
             os.close(descriptor)
         sync_folder(self._folder)
+
+
+def _categorised(manifest: Manifest, categories: Mapping[str, str]) -> Manifest:
+    schema = manifest.schema
+    if not categories:
+        return manifest
+    if schema is None:
+        raise BadHeader("a plain file has no columns to declare anything of")
+    for name in categories:
+        schema.index(name)
+    columns = tuple(replace(column, category=categories.get(column.name)) for column in schema.columns)
+    return replace(manifest, schema=replace(schema, columns=columns))
 
 
 def draft_file(source: Path, folder: Path, shelf: Path, media_type: str, watch: Watch) -> Draft:

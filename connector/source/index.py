@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -106,6 +106,18 @@ def seal_index(path: Path, subject: int | None, *, growing: bool) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def smallest_group(path: Path, columns: Sequence[int]) -> int:
+    """How many rows the smallest group has that agrees in all of ``columns``; 0 where there is no row."""
+    by = ",".join(f"c{place}" for place in columns)
+    with database_errors():
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            query = f"SELECT min(size) FROM (SELECT count(*) AS size FROM rows GROUP BY {by})"  # noqa: S608 - column numbers only
+            return int(connection.execute(query).fetchone()[0] or 0)
+        finally:
+            connection.close()
 
 
 def connect(path: Path, *, growing: bool) -> sqlite3.Connection:

@@ -18,8 +18,8 @@ from enum import StrEnum
 
 from connector.source.delimited import DELIMITERS
 from connector.source.jsonlines import MEDIA_TYPE as JSON_LINES
-from connector.source.schema import Schema
-from ledger.canonical import JSONObject, encode
+from connector.source.schema import MAX_COLUMNS, MAX_NAME_CHARACTERS, Schema
+from ledger.canonical import JSON, JSONObject, encode
 from ledger.fields import Fields
 from ledger.names import VersionDigest
 
@@ -28,6 +28,29 @@ PARQUET = "application/vnd.apache.parquet"
 MEDIA_TYPE_PATTERN = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}")
 """RFC 6838 section 4.2, in lower case."""
 TABLE_MEDIA_TYPES = (CSV, JSON_LINES, PARQUET)
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """How many rows at least have the same values in some columns: counted when the version was made."""
+
+    columns: tuple[str, ...]
+    """The columns by which rows are told apart, as the owner names them."""
+    smallest: int
+    """Rows of the smallest group (k); 0 for a table without rows."""
+
+    def to_json(self) -> JSONObject:
+        return {"columns": list[JSON](self.columns), "smallest": self.smallest}
+
+    @classmethod
+    def from_fields(cls, fields: Fields) -> Groups:
+        """Read one from disk or from a peer. Raises :class:`~ledger.fields.BadField`."""
+        groups = cls(
+            fields.texts("columns", limit=MAX_COLUMNS, text_limit=MAX_NAME_CHARACTERS),
+            fields.integer("smallest"),
+        )
+        fields.finish()
+        return groups
 
 
 class Form(StrEnum):
@@ -41,7 +64,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The description that a version is named by. The last five members are for tables."""
+    """The description that a version is named by. The last six members are for tables."""
 
     form: Form
     media_type: str
@@ -57,6 +80,8 @@ class Manifest:
     header: bool = False
     """Whether the first record of a CSV file names the columns."""
     append_only: bool = False
+    groups: Groups | None = None
+    """The smallest group of rows, where it was counted; never of a table that grows."""
 
     @property
     def digest(self) -> VersionDigest:
@@ -78,6 +103,8 @@ class Manifest:
         }
         if self.form is Form.TABLE and self.schema is not None:
             content |= {"rows": self.rows, "schema": self.schema.to_json(), "append_only": self.append_only}
+            if self.groups is not None:
+                content["groups"] = self.groups.to_json()
             if self.delimiter is not None:
                 content |= {"delimiter": self.delimiter, "header": self.header}
         return content
@@ -110,14 +137,20 @@ def _table(fields: Fields, plain: Manifest) -> Manifest:
         if not isinstance(given, str) or given not in DELIMITERS:
             raise fields.wrong("delimiter", "must be a comma, semicolon, tab or bar")
         delimiter = given
+    schema = Schema.from_fields(fields.object("schema"))
+    append_only, groups = fields.boolean("append_only"), fields.maybe_object("groups")
+    counted = None if groups is None else Groups.from_fields(groups)
+    if counted is not None and (append_only or not set(counted.columns) <= set(schema.names)):
+        raise fields.wrong("groups", "are of columns of a table that does not grow")
     return Manifest(
         form=plain.form,
         media_type=plain.media_type,
         content=plain.content,
         size=plain.size,
         rows=fields.integer("rows"),
-        schema=Schema.from_fields(fields.object("schema")),
+        schema=schema,
         delimiter=delimiter,
         header=header,
-        append_only=fields.boolean("append_only"),
+        append_only=append_only,
+        groups=counted,
     )

@@ -67,11 +67,15 @@ class Column:
     type: ColumnType
     nullable: bool
     role: Role | None = None
+    category: str | None = None
+    """What category of data it holds, an IRI, where the owner says so."""
 
     def to_json(self) -> JSONObject:
         content: JSONObject = {"name": self.name, "type": self.type.value, "nullable": self.nullable}
         if self.role is not None:
             content["role"] = self.role.value
+        if self.category is not None:
+            content["category"] = self.category
         return content
 
 
@@ -171,6 +175,7 @@ def _column(fields: Fields) -> Column:
         type=ColumnType(fields.choice("type", [kind.value for kind in ColumnType])),
         nullable=fields.boolean("nullable"),
         role=None if role is None else Role(role),
+        category=fields.text("category", limit=500, pattern=_IRI) if fields.has("category") else None,
     )
     fields.finish()
     return column

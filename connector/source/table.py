@@ -77,6 +77,13 @@ class TableSnapshot:
         with self._lock:
             return self._reader.number("SELECT max(n) FROM rows")
 
+    def count(self, selection: Selection, view: View = EVERYTHING) -> int:
+        """How many rows a selection gives now. May read the whole index."""
+        plan = make_plan(selection, view, self.schema, self._format)
+        with closing(self._open()) as reader:
+            found = reader.number(plan.sql(count=True), plan.parameters, view)
+        return found if plan.limit is None else min(found, plan.limit)
+
     def end(self) -> int:
         """The position after the last row that is there now."""
         return self.rows() + 1

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from connector.store.config_engine import BundleSettings, EngineSettings, read_bundle, read_engine
+from connector.store.config_policy import PolicySettings, read_policy_settings
 from ledger.errors import BylagError
 from ledger.fields import BadField, Fields
 
@@ -59,6 +60,8 @@ class Config:
     units: tuple[UnitEntry, ...] = field(default=())
     engine: EngineSettings = field(default=EngineSettings())
     """Which policy engine decides."""
+    policy: PolicySettings = field(default=PolicySettings())
+    """What the policies are decided with."""
     bundle: BundleSettings | None = None
     """Where the rules are served to OPA; None: nowhere."""
     require_price_ground: bool = False
@@ -81,6 +84,8 @@ class Config:
                 lines.append(f"{name} = true")
         if said := self.engine.lines():
             lines += ["", "[engine]", *(f"{name} = {_value(value)}" for name, value in said)]
+        if self.policy.area:
+            lines += ["", "[policy]", f"area = [{', '.join(_quoted(name) for name in self.policy.area)}]"]
         if self.bundle is not None:
             lines += ["", "[bundle]", *(f"{name} = {_value(value)}" for name, value in self.bundle.lines())]
         for unit in self.units:
@@ -109,6 +114,9 @@ def read_config(path: Path) -> Config:
             else (),
             **{name: fields.boolean(name) for name in SWITCHES if fields.has(name)},
             engine=read_engine(fields.object("engine")) if fields.has("engine") else EngineSettings(),
+            policy=read_policy_settings(fields.object("policy"))
+            if fields.has("policy")
+            else PolicySettings(),
             bundle=read_bundle(fields.object("bundle")) if fields.has("bundle") else None,
         )
         fields.finish()

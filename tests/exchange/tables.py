@@ -10,6 +10,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from connector.catalog.dataset import Dataset
 from connector.exchange.answer import provide
 from connector.exchange.channel import Signed
 from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
@@ -18,10 +19,13 @@ from connector.exchange.inbox import Delivery, read_frames
 from connector.exchange.shelf import StoredShelf
 from connector.source.draft import TableOptions
 from connector.source.folder import SnapshotFolder
+from connector.source.manifest import Form
 from connector.source.schema import Role
 from connector.store.tables import DatasetRow, ExchangeRow, VersionRow
+from ledger.canonical import encode
 from ledger.errors import BylagError
-from tests.exchange.world import DATASET, Party, Rule, World, pipe
+from ledger.names import UnitId
+from tests.exchange.world import DATASET, PROVIDER, Party, Rule, World, pipe
 
 KEY = AESGCM(b"k" * 32)
 
@@ -64,15 +68,29 @@ class TableWorld(World):
         with self.snapshots.draft_file(self.file(content, "file.bin")) as draft:
             return self.put(draft.publish(), about_people=about_people)
 
+    def described(self, about_people: bool) -> Dataset:
+        """What the catalogue says of the dataset, in the form of its newest version."""
+        return Dataset(
+            id=DATASET,
+            publisher=PROVIDER,  # type: ignore[arg-type]
+            unit=UnitId("main"),
+            title="Numbers",
+            description="Numbers",
+            language="sv",
+            licence=None,
+            form=Form.TABLE,
+            about_people=about_people,
+            themes=("ENER",),
+        )
+
     def put(self, digest: str, *, about_people: bool) -> str:
         def record(transaction: Any) -> None:
             session = transaction.session
             if session.get(DatasetRow, DATASET) is None:
-                row = DatasetRow(
-                    id=DATASET, unit="", about_people=about_people, description=b"{}", published=0
-                )
+                row = DatasetRow(id=DATASET, unit="", about_people=about_people, description=b"", published=0)
                 session.add(row)
                 session.flush()
+            session.get_one(DatasetRow, DATASET).description = encode(self.described(about_people).to_json())
             number = transaction.sqlite.execute("SELECT count(*) FROM dataset_version").fetchone()[0] + 1
             session.add(VersionRow(dataset=DATASET, number=number, digest=digest, published=0))
 

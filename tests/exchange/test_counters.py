@@ -119,8 +119,8 @@ def test_windows_that_ended_leave_no_rows_behind(kept: Counters) -> None:
     assert names == ["count:r", f"rate:minute:r:{NOON + 4 * MINUTE}"]
 
 
-def test_metered_time_is_unknown_until_somebody_meters(kept: Counters) -> None:
-    assert kept.values("metered:r") == {}
+def test_time_is_used_up_at_its_limit_and_no_earlier(kept: Counters) -> None:
+    assert kept.values("metered:r") == {"metered:r": 0}
     kept.writer.submit(lambda transaction: counters.add(transaction, AGREEMENT, "metered:r", 999)).result()
     assert kept.values("metered:r") == {"metered:r": 999}
     kept.reserve(guard("metered:r", 1000, "room"))

@@ -17,6 +17,7 @@ from connector.audit.people import People
 from connector.audit.recorder import Recorder
 from connector.exchange.channel import Message
 from connector.exchange.ground import Ground, Ruling, Terms
+from connector.exchange.version_facts import VersionFacts
 from connector.policy.decision import CounterGuard
 from connector.store.database import Database
 from connector.store.tables import AgreementRow
@@ -68,6 +69,10 @@ class Numbers:
 
     digest = "cd" * 32
     labelled = False
+    about = VersionFacts()
+
+    def share(self, selection: Any) -> int | None:
+        return 100 if selection is None else None
 
     def media_type(self, selection: Any, mask: Any) -> str:
         return "text/csv"
@@ -106,7 +111,7 @@ class Rule:
         self.counters: tuple[CounterGuard, ...] = ()
         self.rulings: dict[str, Ruling] = {}
 
-    def ask(self, terms: Terms, purpose: str) -> Any:
+    def ask(self, terms: Terms, purpose: str, asking: Any = None) -> Any:
         return Asked(purpose, tuple(guard.name for guard in self.counters))
 
     async def rule(self, asked: Any, counts: Any) -> Ruling:

@@ -30,6 +30,33 @@ WHAT_MAY_LEAVE: Final = (
         ),
     ),
     taken_out(
+        ADMISSION,
+        "A consumer declares something beside its signature, or denies later what it declared",
+        (
+            "    if commitment is None:\n        return None\n    content = opening.get(name)\n",
+            "    if isinstance(opening.get(name), dict):\n        return opening[name]  # type: ignore[return-value]\n"
+            "    if commitment is None:\n        return None\n    content = opening.get(name)\n",
+        ),
+    ),
+    taken_out(
+        "connector/exchange/use.py",
+        "A consumer fetches under one declaration and uses under another",
+        ("        declared=declared_in(row),\n", ""),
+    ),
+    taken_out(
+        "connector/exchange/counters.py",
+        "Time of use is stretched by several sessions, or by one that waits",
+        ("        add_each(transaction, place, passed)\n", "        pass\n"),
+    ),
+    taken_out(
+        "connector/source/draft.py",
+        "A table is called aggregated and is not",
+        (
+            "            smallest = smallest_group(self._folder / INDEX_FILE, places)\n",
+            "            smallest = manifest.rows or 0\n",
+        ),
+    ),
+    taken_out(
         "connector/policy/coverage.py",
         "A policy's term is silently ignored",
         (

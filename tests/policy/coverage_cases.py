@@ -1,9 +1,10 @@
 """For each row of the coverage table a question that is permitted because of the term, and one denied.
 
 The facts come from where the row says: *measured* ones from clock, counters and dataset version; *attested*
-ones from the list's attributes and collections or from the agreement; *declared* ones from the request. A
-fact that the connector does not have yet is put into the question as its source will; the denial is the
-question without it.
+ones from the list's attributes and collections or from the agreement; *declared* ones from the request. What
+an exchange feeds is put into the question by the same value that the exchange uses (``RequestFacts``);
+``tests/exchange/test_sources_of_facts.py`` shows each of them in an exchange. Consent has no source yet: it
+is put in by hand, and the denial is the question without it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from connector.exchange.declared import Declared
+from connector.exchange.request_facts import RequestFacts
+from connector.exchange.version_facts import VersionFacts
 from connector.policy.coverage import NOT_FED_YET, TABLE, Where
 from connector.policy.facts import Facts, Quantity
 from connector.policy.input import COUNTED_UNIT, AgreementFacts, Recipient
@@ -360,20 +364,57 @@ def operands() -> dict[str, Pair]:
     }
 
 
+def of_the_exchange() -> dict[str, Pair]:
+    """Operands whose facts an exchange feeds, by what it says of one request."""
+    about = VersionFacts(
+        product="did:web:city.example/datasets/energy",
+        kinds=("urn:x:theme",),
+        language="sv",
+        media_type="text/csv",
+        categories=("https://w3id.org/dpv#NonPersonalData",),
+        group=5,
+    )
+    declared = Declared("urn:x:meter", "urn:x:network", 5, ())
+    asking = RequestFacts("transfer", "f" * 64, about, "text/csv", 5, 5, declared)
+    facts = Facts(
+        named={**asking.named(), "event": {"urn:x:flood": ()}},
+        measured={**asking.measured(), "payAmount": Quantity(5, SEK)},
+    )
+    right = {
+        "deliveryChannel": PROFILE + "transfer",
+        "fileFormat": "text/csv",
+        "media": "https://www.iana.org/assignments/media-types/text",
+        "language": "sv",
+        "product": "urn:x:theme",
+        "event": "urn:x:flood",
+        "systemDevice": "urn:x:meter",
+        "virtualLocation": "urn:x:network",
+        "bylag:dataCategory": "https://w3id.org/dpv#Data",
+        "bylag:onwardTransfer": PROFILE + "nobody",
+    }
+    found = {
+        name: (
+            ask(under(constraint(name, "isA", value)), facts=facts),
+            ask(under(constraint(name, "eq", "urn:x:other")), facts=facts),
+        )
+        for name, value in right.items()
+    }
+    for name in MEASURED_OPERANDS:
+        period = LEFT_OPERANDS[name].datatype is Datatype.DURATION
+        unit_of = {"unit": SEK} if name == "payAmount" else {}
+        bounds = ("PT0.005S", "PT0.006S") if period else ("5", "6")
+        permit, deny = (constraint(name, "gteq", bound) | unit_of for bound in bounds)
+        found[name] = (ask(under(permit), facts=facts), ask(under(deny), facts=facts))
+    return found
+
+
 def not_fed() -> dict[str, Pair]:
     """Operands whose facts the connector does not have: known here, and then as the connector asks today."""
     found: dict[str, Pair] = {}
-    for name in LEFT_OPERANDS:
-        if NOT_FED_YET not in TABLE[name].how:
-            continue
-        if name in MEASURED_OPERANDS:
-            period = LEFT_OPERANDS[name].datatype is Datatype.DURATION
-            leaf = constraint(name, "lteq", "PT0.005S" if period else "5")
-            known = Facts(measured={name: Quantity(5, SEK if name == "payAmount" else None)})
-            leaf |= {"unit": SEK} if name == "payAmount" else {}
-        else:
-            leaf = constraint(name, "eq", "urn:x:some")
-            known = Facts(named={name: {"urn:x:some": ()}})
+    for name in ("bylag:consent", "bylag:assurance"):
+        assert NOT_FED_YET in TABLE[name].how
+        leaf = constraint(name, "eq", "urn:x:some")
+        known = Facts(named={name: {"urn:x:some": ()}})
         found[name] = (ask(under(leaf), facts=known), ask(under(leaf)))
     return found
 
@@ -388,6 +429,7 @@ def pairs() -> dict[str, Pair]:
         duties(),
         actions(),
         operands(),
+        of_the_exchange(),
         not_fed(),
     ]
     found = {term: pair for part in listed for term, pair in part.items()}

@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+from connector.exchange.declared import NOBODY
+from connector.exchange.request_facts import CHANNELS
 from connector.identity.organisation import Kind
 from connector.policy.input import CONFIGURED_AREA, COUNTED_UNIT, OBJECTION
 from connector.policy.parse import normalise
@@ -16,11 +18,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference"
 CONTEXT = json.loads((DOCS / "profile.jsonld").read_bytes())["@context"]
 
 OPERANDS = {name.removeprefix("bylag:") for name in LEFT_OPERANDS if name.startswith("bylag:")}
-NAMES = {
-    *RATE_WINDOWS,
-    *(iri.removeprefix(PROFILE) for iri in (CONFIGURED_AREA, COUNTED_UNIT, OBJECTION)),
-    *Kind,
-}
+NAMED = (CONFIGURED_AREA, COUNTED_UNIT, OBJECTION, NOBODY, *CHANNELS.values())
+NAMES = {*RATE_WINDOWS, *(iri.removeprefix(PROFILE) for iri in NAMED), *Kind}
 
 
 def test_the_context_maps_each_term_to_its_iri() -> None:

@@ -20,6 +20,7 @@ from connector.control.operation import Asked, operation
 from connector.control.price import given_price, require_ground
 from connector.control.purpose import purpose
 from connector.node import Node
+from connector.policy.data_categories import category_iri
 from connector.policy.parse import normalise
 from connector.policy.template import BadParameter, Filled
 from connector.policy.templates import template
@@ -27,7 +28,7 @@ from connector.source.delimited import DELIMITERS
 from connector.source.draft import Draft, TableOptions
 from connector.source.lines import Watch
 from connector.source.manifest import Form
-from connector.source.schema import ColumnType, Role, SchemaReference
+from connector.source.schema import MAX_COLUMNS, ColumnType, Role, SchemaReference
 from connector.store.tables import OfferRow
 from connector.store.writer import Transaction
 from ledger.ambient import fresh_id
@@ -59,7 +60,8 @@ async def publish(asked: Asked) -> JSON:
     fields = asked.arguments
     node = asked.running.node
     path = Path(fields.text("file", limit=4096))
-    roles = _roles(fields)
+    roles, categories = _roles(fields), _categories(fields)
+    grouped_by = fields.texts("grouped_by", limit=MAX_COLUMNS) if fields.has("grouped_by") else ()
     raw = fields.boolean("raw") if fields.has("raw") else False
     options = _table_options(fields)
     reference = fields.maybe_text("schema")
@@ -70,10 +72,14 @@ async def publish(asked: Asked) -> JSON:
     with draft:
         if draft.schema is not None:
             roles = {**wanted.earlier_roles(draft.schema.names), **roles}
+            categories = {**wanted.earlier_categories(draft.schema.names), **categories}
+            grouped_by = grouped_by or wanted.earlier_groups(draft.schema.names)
             check_declared(look(draft.schema, draft.sample), roles)
         about = wanted.dataset(roles, raw)
         schema = SchemaReference(reference) if reference else None
-        digest = await asyncio.to_thread(draft.publish, roles, schema)
+        digest = await asyncio.to_thread(
+            draft.publish, roles, schema, categories=categories, grouped_by=grouped_by
+        )
     about.check(node.snapshots.manifest(digest))
     return await _store(asked, about, digest, wanted)
 
@@ -215,6 +221,17 @@ class _Wanted:
         return {
             column.name: column.role for column in columns if column.role is not None and column.name in names
         }
+
+    def earlier_categories(self, names: Collection[str]) -> dict[str, str]:
+        """Which categories of data columns of these names were declared to hold in the version before."""
+        schema = self._entry.newest.manifest.schema if self._entry is not None else None
+        columns = schema.columns if schema is not None else ()
+        return {each.name: each.category for each in columns if each.category and each.name in names}
+
+    def earlier_groups(self, names: Collection[str]) -> tuple[str, ...]:
+        """The columns by which rows were grouped in the version before, where all of them are still there."""
+        groups = self._entry.newest.manifest.groups if self._entry is not None else None
+        return groups.columns if groups is not None and set(groups.columns) <= set(names) else ()
 
     def dataset(self, roles: Mapping[str, Role], raw: bool) -> Dataset:
         """The dataset as it will stand in the catalogue."""
@@ -365,6 +382,21 @@ def _table_options(fields: Fields) -> TableOptions:
 def _roles(fields: Fields) -> dict[str, Role]:
     declared = _choices(fields, "columns", [role.value for role in Role])
     return {name: Role(role) for name, role in declared.items()}
+
+
+def _categories(fields: Fields) -> dict[str, str]:
+    """Categories of data by column, by DPV's names or as IRIs. Raises :class:`~ledger.fields.BadField`."""
+    said = _object(fields, "categories") or {}
+    named = Fields(said, "categories")
+    found: dict[str, str] = {}
+    for column in said:
+        iri = category_iri(named.text(column, limit=500))
+        if iri is None:
+            raise named.wrong(
+                column, "is no category of DPV, such as SpecialCategoryPersonalData, nor an IRI"
+            )
+        found[column] = iri
+    return found
 
 
 def _choices(fields: Fields, name: str, choices: Collection[str]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from connector.control.operation import Asked, operation
 from connector.control.purpose import purpose
 from connector.exchange.channel import Channel
 from connector.exchange.consumer import ConsumerExchange, Progress, Wish, new_exchange
+from connector.exchange.declared import NOTHING, Declared
 from connector.exchange.ground import Terms
 from connector.exchange.inbox import Delivery
 from connector.exchange.newest import NewestList
@@ -61,6 +62,7 @@ async def fetch(asked: Asked) -> JSON:
     named, version = fields.maybe_text("purpose"), fields.maybe_digest("version")
     selection = fields.maybe_object("selection")
     wanted = _raw(fields, "selection") if selection is not None else None
+    declared = given_declaration(fields)
     fields.finish()
     terms = terms_of(asked, agreement)
     exchange = new_exchange(asked.running.node.ground)
@@ -69,6 +71,7 @@ async def fetch(asked: Asked) -> JSON:
         purpose(named) if named is not None else terms.purpose,
         version=version,
         selection=wanted,
+        declared=declared,
     )
     running = asked.running
     async with channel_to(asked, terms, exchange) as channel:
@@ -224,6 +227,11 @@ def delivery_of(asked: Asked, exchange: ExchangeId) -> Delivery:
 
 def _progress(asked: Asked, terms: Terms) -> Progress:
     return lambda _rows, size, of: asked.report(f"receiving {terms.dataset}", size, of)
+
+
+def given_declaration(fields: Fields) -> Declared:
+    """What is declared beside the purpose. Raises :class:`~ledger.fields.BadField`."""
+    return Declared.read(_raw(fields, "declared")) if fields.maybe_object("declared") is not None else NOTHING
 
 
 def _raw(fields: Fields, name: str) -> JSONObject:

@@ -14,7 +14,14 @@ from __future__ import annotations
 import asyncio
 
 from connector.control.operation import Asked, operation
-from connector.control.operations.exchange import channel_to, delivery_of, described, shown, terms_of
+from connector.control.operations.exchange import (
+    channel_to,
+    delivery_of,
+    described,
+    given_declaration,
+    shown,
+    terms_of,
+)
 from connector.control.purpose import purpose
 from connector.exchange.asking import AskingSession
 from connector.exchange.channel import Channel
@@ -33,7 +40,7 @@ async def query(asked: Asked) -> JSON:
     """Ask a table questions under an agreement; their answers, in the order of the questions.
 
     Arguments: ``agreement``; ``selections``, 1 to 1,000 of them, each as in ``fetch``; ``purpose``
-    (the agreement's) and ``version`` (the newest).
+    (the agreement's), ``version`` (the newest) and ``declared``.
     """
     fields = asked.arguments
     agreement, named = AgreementId(fields.text("agreement")), fields.maybe_text("purpose")
@@ -42,10 +49,11 @@ async def query(asked: Asked) -> JSON:
     selections = [each for each in given if isinstance(each, dict)]
     if not selections or len(selections) != len(given):
         raise fields.wrong("selections", "must be at least one object")
+    declared = given_declaration(fields)
     fields.finish()
     terms = terms_of(asked, agreement)
     wanted = purpose(named) if named is not None else terms.purpose
-    wish = Wish(DatasetId(terms.dataset), wanted, mode="query", version=version)
+    wish = Wish(DatasetId(terms.dataset), wanted, mode="query", version=version, declared=declared)
     node = asked.running.node
     exchange = new_exchange(node.ground)
     async with channel_to(asked, terms, exchange) as channel:

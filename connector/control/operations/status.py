@@ -71,6 +71,7 @@ async def doctor(asked: Asked) -> JSON:
     for check in (_clock, _disk, _folder, _port, _keys, _list, _expiries, _log, _store):
         checks.append(check(asked))
     checks.append(await _engine(asked))
+    checks.append(_area(asked))
     checks.extend([await _peer(asked, peer) for peer in _peers(asked)])
     return {"healthy": all(isinstance(found, dict) and found["ok"] for found in checks), "checks": checks}
 
@@ -196,6 +197,13 @@ def _log(asked: Asked) -> JSONObject:
 async def _engine(asked: Asked) -> JSONObject:
     condition = await asked.running.node.engine_condition()
     return _found("policy engine", condition.decides, condition.found, condition.do)
+
+
+def _area(asked: Asked) -> JSONObject:
+    named = asked.running.node.config.policy.area
+    if not named:
+        return _found("area", True, "not named: data may be received and processed anywhere")
+    return _found("area", True, f"{', '.join(named)}; elsewhere an agreement must name its ground")
 
 
 def _engine_said(node: Node, condition: Condition) -> JSONObject:

@@ -8,7 +8,14 @@ from sqlmodel import col, select
 
 from connector.catalog.listing import decode_entry
 from connector.control.operation import Asked, operation
-from connector.control.operations.exchange import OtherMode, channel_to, delivery_of, described, terms_of
+from connector.control.operations.exchange import (
+    OtherMode,
+    channel_to,
+    delivery_of,
+    described,
+    given_declaration,
+    terms_of,
+)
 from connector.control.purpose import purpose
 from connector.exchange.consumer import Wish, new_exchange
 from connector.exchange.following import Bounds, FollowingSubscription
@@ -37,7 +44,8 @@ async def subscribe(asked: Asked) -> JSON:
 
     Arguments: ``agreement``, or ``exchange`` to go on; ``rows`` or ``seconds`` or both, the bounds;
     with ``agreement`` also ``version`` (the newest, as the provider's catalogue has it), ``cursor``
-    (where the newest subscription to that version stands, else 0), ``selection`` and ``purpose``.
+    (where the newest subscription to that version stands, else 0), ``selection``, ``purpose`` and
+    ``declared``.
     """
     fields = asked.arguments
     bounds = _bounds(fields)
@@ -48,7 +56,7 @@ async def subscribe(asked: Asked) -> JSON:
         return await _follow(asked, terms, ExchangeId(row.id), bounds, None)
     agreement, named = AgreementId(fields.text("agreement")), fields.maybe_text("purpose")
     version, cursor = fields.maybe_digest("version"), fields.maybe_integer("cursor")
-    selection = _selection(fields)
+    selection, declared = _selection(fields), given_declaration(fields)
     fields.finish()
     terms = terms_of(asked, agreement)
     version = version or await _newest(asked, terms)
@@ -59,6 +67,7 @@ async def subscribe(asked: Asked) -> JSON:
         version=version,
         cursor=_reached(asked, agreement, version) if cursor is None else cursor,
         selection=selection,
+        declared=declared,
     )
     return await _follow(asked, terms, new_exchange(asked.running.node.ground), bounds, wish)
 

@@ -24,6 +24,8 @@ class ExchangeRow(SQLModel, table=True):
     purpose: str
     selection: bytes
     """Canonical JSON; empty for the whole dataset."""
+    declared: bytes = b""
+    """What the consumer declared beside the purpose, canonical JSON; empty for nothing."""
     attempt: int
     """The attempt that is under way or was last."""
     window: int

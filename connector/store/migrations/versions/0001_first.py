@@ -54,6 +54,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
+        "event",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("began", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "exchange",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("agreement", sa.String(), nullable=False),
@@ -65,6 +71,7 @@ def upgrade() -> None:
         sa.Column("dataset_version", sa.String(), nullable=False),
         sa.Column("purpose", sa.String(), nullable=False),
         sa.Column("selection", sa.LargeBinary(), nullable=False),
+        sa.Column("declared", sa.LargeBinary(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("window", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
