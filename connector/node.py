@@ -32,6 +32,7 @@ from connector.contract.settlements import Settlements
 from connector.contract.terms import Proposal
 from connector.exchange import metered, nonces
 from connector.exchange.agreed import StoredAgreements
+from connector.exchange.events import Events
 from connector.exchange.ground import Bars, Ground
 from connector.exchange.inbox import Cipher
 from connector.exchange.late import LateSignatures
@@ -392,13 +393,18 @@ class Node:
         return area_of(self.config.policy.area) if self.config.policy.area else None
 
     @cached_property
+    def events(self) -> Events:
+        """The events that this participant attests to be under way."""
+        return Events(self.database)
+
+    @cached_property
     def rulings(self) -> LeasedRulings:
         """The policy, as an exchange asks it."""
         return LeasedRulings(
             lambda: self.engine,
             lambda: self.directory,
             self.area,
-            attested=StoredAttested(self.database),
+            attested=StoredAttested(self.database, self.events),
         )
 
     @cached_property

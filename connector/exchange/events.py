@@ -5,6 +5,7 @@ Rules that hold here:
 * An event is a name, an IRI. It is under way from a recorded act to another one (``attestation``, with the
   codes ``EVENT_BEGAN`` and ``EVENT_ENDED``); whoever recorded it answers for it.
 * A leaf only commits to the name, because the name of an event may say more than a log should.
+* What runs learns of it with its next release: questions are put anew when an event has begun or ended.
 * Whoever decides goes by its own acts: the provider at a release, the consumer at a later use.
 * No event is "none is under way": a permission that needs one is denied, and a prohibition that rests on one
   binds, because nobody can attest all that does not happen.
@@ -56,11 +57,23 @@ def event_name(fields: Fields) -> str:
     return fields.text("event", limit=256, pattern=_NAME)
 
 
-def under_way(database: Database) -> dict[str, Milliseconds]:
-    """The events that are under way, each with when it began."""
-    with database.read() as session:
-        rows = session.exec(select(EventRow).order_by(EventRow.name)).all()
-        return {row.name: Milliseconds(row.began) for row in rows}
+class Events:
+    """The events that are under way in one store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.changes = 0
+        """How often :meth:`changed` was told: a question that was put before is put anew."""
+
+    def under_way(self) -> dict[str, Milliseconds]:
+        """Each event with when it began."""
+        with self._database.read() as session:
+            rows = session.exec(select(EventRow).order_by(EventRow.name)).all()
+            return {row.name: Milliseconds(row.began) for row in rows}
+
+    def changed(self) -> None:
+        """An event has begun or ended, durably."""
+        self.changes += 1
 
 
 def begin(transaction: Transaction, recorder: Recorder, name: str, ambient: Ambient) -> None:

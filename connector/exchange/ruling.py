@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from connector.exchange.events import under_way
+from connector.exchange.events import Events
 from connector.exchange.ground import Asked, Ruling, Terms
 from connector.exchange.payments import paid
 from connector.exchange.request_facts import NOTHING_KNOWN, RequestFacts
@@ -42,7 +42,9 @@ PERMITTED: Final = "PERMITTED"
 class Question:
     """A question prepared once; the last ruling is kept with the lease it stands under."""
 
+    put: Callable[[], Session]
     session: Session
+    changes: int
     last: tuple[object, Ruling] | None = field(default=None)
 
     @property
@@ -54,6 +56,10 @@ class Question:
 class Attested(Protocol):
     """What this side itself holds and attests, read when a question is prepared."""
 
+    @property
+    def changes(self) -> int:
+        """Another number when what is attested has changed: then a question is put anew."""
+
     def events(self) -> Collection[str]:
         """The events that are under way (``events``)."""
 
@@ -63,6 +69,8 @@ class Attested(Protocol):
 
 class NothingAttested:
     """No event is attested, and no payment is known."""
+
+    changes = 0
 
     def events(self) -> Collection[str]:
         return ()
@@ -74,11 +82,16 @@ class NothingAttested:
 class StoredAttested:
     """What the store has."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, events: Events) -> None:
         self._database = database
+        self._events = events
+
+    @property
+    def changes(self) -> int:
+        return self._events.changes
 
     def events(self) -> Collection[str]:
-        return under_way(self._database)
+        return self._events.under_way()
 
     def paid(self, terms: Terms) -> Quantity | None:
         return paid(self._database, terms.agreement, terms.currency)
@@ -113,6 +126,14 @@ class LeasedRulings:
         action: str = RELEASE_ACTION,
     ) -> Question:
         """Prepare a question."""
+
+        def put() -> Session:
+            return self._put(terms, purpose, asking, action)
+
+        changes = self._attested.changes  # before it is read: what changes in between is noticed
+        return Question(put, put(), changes)
+
+    def _put(self, terms: Terms, purpose: str, asking: RequestFacts, action: str) -> Session:
         trust = self._directory().trust
         policy = read_policy(terms.policy).agreed(
             name=f"urn:bylag:agreement:{terms.agreement}",
@@ -131,16 +152,23 @@ class LeasedRulings:
             version=None if asking.version is None else VersionDigest(asking.version),
             facts=self._facts(terms, asking),
         )
-        return Question(self._engine().open(standing))
+        return self._engine().open(standing)
+
+    def _put_anew(self, asked: Asked) -> Question:
+        """The question, put anew where what this side attests has changed since."""
+        question = _question(asked)
+        if question.changes != (changes := self._attested.changes):
+            question.session, question.changes = question.put(), changes
+        return question
 
     def decide(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
         """The ruling now; the same object while its lease holds. May block for the engine's time limit."""
-        question = _question(asked)
+        question = self._put_anew(asked)
         return _kept(question, self._engine().decide(question.session, _values(question, counts)))
 
     async def rule(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
         """Like :meth:`decide`, on an event loop."""
-        question = _question(asked)
+        question = self._put_anew(asked)
         return _kept(question, await self._engine().ask(question.session, _values(question, counts)))
 
     def _facts(self, terms: Terms, asking: RequestFacts) -> Facts:

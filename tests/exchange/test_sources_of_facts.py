@@ -20,6 +20,7 @@ from connector.exchange import events
 from connector.exchange.asking import AskingSession
 from connector.exchange.consumer import ConsumerExchange, Wish
 from connector.exchange.declared import Declared
+from connector.exchange.events import Events
 from connector.exchange.ground import Denied
 from connector.exchange.ruling import LeasedRulings, StoredAttested
 from connector.exchange.use import record_use
@@ -70,7 +71,7 @@ class FactWorld(TableWorld):
                 lambda: self.engine,
                 lambda: self.directory,
                 area,
-                attested=StoredAttested(party.database),
+                attested=StoredAttested(party.database, Events(party.database)),
             )
             party.ground = replace(party.ground, policy=rulings)
 
@@ -100,6 +101,16 @@ class FactWorld(TableWorld):
         """The provider attests that an event has begun."""
         party = self.provider
         self.act(lambda transaction: events.begin(transaction, party.ground.recorder, name, party.ambient))
+        self.events.changed()
+
+    def event_ends(self, name: str) -> None:
+        party = self.provider
+        self.act(lambda transaction: events.end(transaction, party.ground.recorder, name, party.ambient))
+        self.events.changed()
+
+    @property
+    def events(self) -> Events:
+        return self.provider.ground.policy._attested._events  # type: ignore[attr-defined,no-any-return]
 
     def settled(self, amount: int) -> None:
         """Both sides signed a statement."""
@@ -544,10 +555,26 @@ async def test_an_event_that_ended_denies_the_next_request(world: FactWorld) -> 
     world.agree(limit("event", "eq", FLOOD))
     world.event(FLOOD)
     assert (await world.fetch()).state == "COMPLETED"
-    party = world.provider
-    world.act(lambda tx: events.end(tx, party.ground.recorder, FLOOD, party.ambient))
+    world.event_ends(FLOOD)
     with pytest.raises(Denied, match="FACT_MISSING"):
         await world.fetch()
-    said = [leaf for leaf in party.leaves() if leaf["type"] == "attestation"]
+    said = [leaf for leaf in world.provider.leaves() if leaf["type"] == "attestation"]
     assert [leaf["code"] for leaf in said] == [events.BEGAN, events.ENDED]
     assert FLOOD not in json.dumps(said)
+
+
+async def test_an_event_that_ends_stops_what_runs(world: FactWorld) -> None:
+    """A question that was put while it was under way is put anew, and no lease outlives it."""
+    world.publish(TABLE_ROWS)
+    world.agree(limit("event", "eq", FLOOD))
+    world.event(FLOOD)
+    attempt = Following(world)
+    following = attempt.start()
+    await attempt.opened()
+    world.event_ends(FLOOD)
+    world.append(lines(("district", "kwh"), ("west", 6)))
+    with pytest.raises(BylagError):
+        await following
+    assert attempt.received() == TABLE_ROWS
+    cut = [leaf["code"] for leaf in world.provider.leaves() if leaf["type"] == "cut"]
+    assert cut == ["FACT_MISSING"]

@@ -24,6 +24,7 @@ async def begin(asked: Asked) -> JSON:
     await node.writer.write(
         lambda transaction: attested.begin(transaction, node.recorder, name, node.ambient)
     )
+    node.events.changed()
     return _under_way(asked)
 
 
@@ -34,9 +35,10 @@ async def end(asked: Asked) -> JSON:
     asked.arguments.finish()
     node = asked.running.node
     await node.writer.write(lambda transaction: attested.end(transaction, node.recorder, name, node.ambient))
+    node.events.changed()
     return _under_way(asked)
 
 
 def _under_way(asked: Asked) -> JSON:
-    found = attested.under_way(asked.running.node.database)
+    found = asked.running.node.events.under_way()
     return [{"event": name, "began": began} for name, began in found.items()]
