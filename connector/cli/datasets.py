@@ -102,6 +102,14 @@ class ColumnKind(click.ParamType):  # type: ignore[type-arg]  # not generic befo
 @click.option("--policy", type=PATH, help="An ODRL policy in JSON-LD, in place of the last three.")
 @click.option("--template", metavar="NAME", help="A policy for a usual case instead (policy templates).")
 @settings
+@click.option(
+    "--legal-basis", help="On what the sharing rests, a DPV term such as LegalObligation, or an IRI."
+)
+@click.option("--secrecy-ground", metavar="IRI", help="What lifts official secrecy.")
+@click.option(
+    "--place", "places", multiple=True, help="Where it may be processed: ISO 3166, EU or EEA; default EU."
+)
+@click.option("--transfer-ground", metavar="IRI", help="Why it may leave the area of the settings.")
 @priced
 @click.option(
     "--approve",
@@ -125,6 +133,7 @@ def publish(
     keywords: tuple[str, ...],
     themes: tuple[str, ...],
     listed: tuple[str, ...],
+    places: tuple[str, ...],
     policy: Path | None,
     template: str | None,
     values: tuple[tuple[str, str], ...],
@@ -141,8 +150,8 @@ def publish(
 
     With the first version goes an offer, made of --purpose, --days and --count, or of --policy, free
     of charge unless --price says otherwise; or of --template, with its parameters --set. A later version
-    keeps it, unless --policy, --template or --price puts another beside it (see retract). Whatever is
-    not said of a later version stays as it was.
+    keeps it, unless --policy, --template, --price or one of the grounds puts another beside it (see
+    retract). Whatever is not said of a later version stays as it was.
 
     \b
     Examples:
@@ -173,6 +182,8 @@ def publish(
         arguments["keywords"] = list(keywords)
     if themes:
         arguments["themes"] = list(themes)
+    if places:
+        arguments["places"] = sorted(set(places))
     if listed:
         arguments["listed"] = list(listed)
     if values and template is None:

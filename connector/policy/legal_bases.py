@@ -10,6 +10,7 @@ from functools import cache
 from typing import Final
 
 from connector.policy.hierarchy import closed, dpv_parents, wider
+from connector.policy.vocabulary import DPV, expand
 
 _PARENTS: Final = """
 Consent: LegalBasis
@@ -40,6 +41,11 @@ def parents() -> dict[str, tuple[str, ...]]:
 def closure() -> dict[str, frozenset[str]]:
     """Each legal basis with itself and every one it belongs to."""
     return closed(parents())
+
+
+def basis_iri(text: str) -> str:
+    """A legal basis' IRI for a name of DPV; what is no such name stays as it is."""
+    return DPV + text if DPV + text in closure() else expand(text)
 
 
 def wider_bases(basis: str) -> tuple[str, ...]:

@@ -19,9 +19,11 @@ GROUPS: Final = {"EU": EU, "EEA": EU | {"IS", "LI", "NO"}}
 
 
 def wider_places(place: str) -> tuple[str, ...]:
-    """The groups that a country, or a group, lies in."""
-    members = GROUPS.get(place, frozenset({place}))
-    return tuple(name for name, group in GROUPS.items() if name != place and members <= group)
+    """What a place lies in: a part of a country (``SE-AB``) in it, a country in groups, EU in EEA."""
+    country = place.partition("-")[0]
+    members = GROUPS.get(country, frozenset({country}))
+    groups = tuple(name for name, group in GROUPS.items() if name != place and members <= group)
+    return groups if country == place else (country, *groups)
 
 
 def area_of(named: Iterable[str]) -> tuple[str, ...]:

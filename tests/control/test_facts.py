@@ -72,6 +72,33 @@ async def test_what_cannot_be_said_of_a_table_is_refused_by_name(
     assert await ask(city, "catalog", dcat=False) == []
 
 
+async def test_the_grounds_of_an_offer_are_those_that_were_said(city: Running, tmp_path: Path) -> None:
+    said = {
+        "legal_basis": "LegalObligation",
+        "secrecy_ground": "eli:sfs/2009/400",
+        "places": ["EEA", "SE"],
+        "transfer_ground": "urn:x:adequacy",
+    }
+    plain = await ask(city, "publish", file=table(tmp_path, "a,1"), dataset="firms")
+    both = await ask(city, "publish", file=table(tmp_path, "a,1"), dataset="firms", **said)
+    assert len(plain["offers"]) == 1
+    (terms,) = [
+        offer["document"]["terms"] for offer in both["offers"] if offer["id"] != plain["offers"][0]["id"]
+    ]
+    assert {name: terms[name] for name in said} == {**said, "legal_basis": DPV + "LegalObligation"}
+
+
+@pytest.mark.parametrize(
+    "said", [{"legal_basis": "the law"}, {"places": ["Sweden"]}, {"transfer_ground": "no iri"}]
+)
+async def test_a_ground_that_makes_no_sense_is_refused(
+    city: Running, tmp_path: Path, said: dict[str, Any]
+) -> None:
+    with pytest.raises(BadField) as refused:
+        await ask(city, "publish", file=table(tmp_path, "a,1"), dataset="firms", **said)
+    assert str(refused.value.field).partition("[")[0] == next(iter(said))
+
+
 async def test_an_event_is_under_way_from_one_recorded_act_to_the_other(city: Running) -> None:
     assert await ask(city, "events") == []
     before = city.node.events.changes

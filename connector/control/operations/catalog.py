@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from connector.audit.scope import Scope
 from connector.catalog.dataset import MAX_KEYWORDS, Dataset, Entry, dataset_id, licence_address
@@ -13,14 +13,25 @@ from connector.catalog.dcat import catalogue
 from connector.catalog.listing import decode_entry, decode_page
 from connector.catalog.stored import NoSuchDataset, StoredCatalog, put_offer, put_version
 from connector.catalog.suspicion import check_declared, look
+from connector.contract import forms
 from connector.contract.liability import LiabilityTerms
 from connector.contract.offer import Approval, Offer, decode_offer
-from connector.contract.terms import FREE, NO_PROSE, Period, Price, References, Terms, VersionRule
+from connector.contract.terms import (
+    FREE,
+    MAX_PLACES,
+    NO_PROSE,
+    Period,
+    Price,
+    References,
+    Terms,
+    VersionRule,
+)
 from connector.control.operation import Asked, operation
 from connector.control.price import given_price, require_ground
 from connector.control.purpose import purpose
 from connector.node import Node
 from connector.policy.data_categories import category_iri
+from connector.policy.legal_bases import basis_iri
 from connector.policy.parse import normalise
 from connector.policy.template import BadParameter, Filled
 from connector.policy.templates import template
@@ -198,8 +209,9 @@ class _Wanted:
         self.days = (filled.days if filled is not None else None) or said_days or DEFAULT_DAYS
         if self.days > LONGEST_DAYS:
             raise BadParameter(f"an agreement holds {LONGEST_DAYS} days at most", field="days")
-        self.legal_basis = filled.legal_basis if filled is not None else None
+        self._usual_basis = filled.legal_basis if filled is not None else None
         self.count = fields.maybe_integer("count", least=1)
+        self._grounds = _grounds(fields)
         self.approval = _approval(fields)
         self.policy = _object(fields, "policy") if filled is None else _named(filled.policy, node)
         self.windows = fields.maybe_integer("windows", least=1, most=64) or 4
@@ -211,8 +223,9 @@ class _Wanted:
 
     @property
     def is_new_offer(self) -> bool:
-        """Whether an offer is made: the first, or one with another policy or price beside those there are."""
-        return not self.is_offered or self.policy is not None or self._price is not None
+        """Whether an offer is made: the first, or one with another policy, price or ground beside them."""
+        said = self.policy is not None or self._price is not None or any(self._grounds)
+        return not self.is_offered or said
 
     def earlier_roles(self, names: Collection[str]) -> dict[str, Role]:
         """What columns of these names were declared to be in the version before."""
@@ -260,13 +273,13 @@ class _Wanted:
             policy=normal.content,
             policy_digest=normal.digest,
             purpose=self.purpose,
-            legal_basis=self.legal_basis,
-            secrecy_ground=None,
+            legal_basis=self._grounds.legal_basis or self._usual_basis,
+            secrecy_ground=self._grounds.secrecy_ground,
             liability=LiabilityTerms({}),
             period=period,
             price=self.price,
-            places=("EU",),
-            transfer_ground=None,
+            places=self._grounds.places or ("EU",),
+            transfer_ground=self._grounds.transfer_ground,
             windows=self.windows,
             acknowledge_seconds=self.ack_seconds,
             prose=NO_PROSE,
@@ -397,6 +410,27 @@ def _categories(fields: Fields) -> dict[str, str]:
             )
         found[column] = iri
     return found
+
+
+class _Grounds(NamedTuple):
+    """What an offer says of the law, beside its policy."""
+
+    legal_basis: str | None
+    secrecy_ground: str | None
+    places: tuple[str, ...]
+    transfer_ground: str | None
+
+
+def _grounds(fields: Fields) -> _Grounds:
+    basis = fields.maybe_text("legal_basis", limit=256)
+    named = Fields({"legal_basis": None if basis is None else basis_iri(basis)})
+    places = fields.has("places")
+    return _Grounds(
+        forms.maybe_iri(named, "legal_basis"),
+        forms.maybe_iri(fields, "secrecy_ground"),
+        forms.texts(fields, "places", limit=MAX_PLACES, pattern=forms.PLACE) if places else (),
+        forms.maybe_iri(fields, "transfer_ground"),
+    )
 
 
 def _choices(fields: Fields, name: str, choices: Collection[str]) -> dict[str, str]:
