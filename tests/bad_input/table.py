@@ -19,6 +19,7 @@ from connector.catalog.listing import decode_entry, decode_page
 from connector.contract.agreement import decode_agreement
 from connector.contract.offer import decode_offer
 from connector.exchange import messages
+from connector.exchange.declared import Declared
 from connector.identity.enrolment import read_admission, read_join
 from connector.identity.membership import read_list, read_signed_list
 from connector.identity.organisation import read_organisation
@@ -41,6 +42,7 @@ from ledger.trust import parse_policy
 GOLDEN: Final = Path(__file__).parents[1] / "contract" / "golden"
 PUBLISHER: Final = ParticipantId("did:web:city.example")
 RIGHT_TO_LEFT: Final = "\u202e"
+DECLARED: Final = Declared().to_json()
 
 
 @dataclass(frozen=True)
@@ -214,6 +216,10 @@ CASES: Final = (
     Case("selection", "SQL as a column", lambda _: Selection.decode(b'{"columns":["a; DROP TABLE rows"],"x":1}'), "BAD_FIELD"),
     Case("selection", "an operator that is none", lambda _: Selection.decode(b'{"where":[{"column":"a","op":"or 1=1","value":1}]}'), "BAD_FIELD"),
     Case("selection", "a column twice", lambda _: Selection.decode(b'{"columns":["a","a"]}'), "BAD_FIELD"),
+    Case("declaration", "a member that nobody declares", lambda _: Declared.read({**DECLARED, "owner": "urn:x:a"}), "BAD_FIELD"),
+    Case("declaration", "rules in a device", lambda _: Declared.read({**DECLARED, "device": "urn:x:a\nallow := true"}), "BAD_FIELD"),
+    Case("declaration", "a time beyond all numbers", lambda _: Declared.read({**DECLARED, "retention_ms": 2**53}), "BAD_FIELD"),
+    Case("declaration", "a recipient twice", lambda _: Declared.read({**DECLARED, "onward": ["urn:x:a", "urn:x:a"]}), "BAD_FIELD"),
     # Files
     Case("table file", "UTF-16", _file("a.csv", "a,b\n1,2\n".encode("utf-16")), "WRONG_ENCODING"),
     Case("table file", "Latin-1", _file("a.csv", "ort\nMalmö\n".encode("latin-1")), "WRONG_ENCODING"),
