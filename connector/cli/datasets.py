@@ -183,7 +183,7 @@ def publish(
     if themes:
         arguments["themes"] = list(themes)
     if places:
-        arguments["places"] = sorted(set(places))
+        arguments["places"] = list[JSON](sorted(set(places)))
     if listed:
         arguments["listed"] = list(listed)
     if values and template is None:

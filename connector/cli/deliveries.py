@@ -177,12 +177,28 @@ def _say_exchange(result: Any) -> None:
             ("state", result["state"]),
             ("from", result["peer"]),
             ("dataset", result["dataset"]),
+            *_declared(result["declared"]),
             ("rows", result["rows"]),
             ("size", show.size(result["bytes"])),
             ("windows", result["windows"]),
             ("digest", result["digest"]),
         ]
     )
+
+
+def _declared(said: Any) -> list[tuple[str, str]]:
+    """What was declared with it: each a line, as it binds every use."""
+    if said is None:
+        return []
+    onward = said["onward"]
+    keeps = said["retention_ms"]
+    lines = {
+        "device": said["device"],
+        "location": said["location"],
+        "kept for": None if keeps is None else f"{keeps / 86_400_000:g} days",
+        "handed on to": None if onward is None else ", ".join(onward) or "nobody",
+    }
+    return [(f"declared: {name}", value) for name, value in lines.items() if value is not None]
 
 
 def _say_deliveries(deliveries: Any) -> None:

@@ -373,7 +373,7 @@ def test_every_operand_of_the_table_is_shown_in_an_exchange() -> None:
     assert declared | {"purpose"} == {n for n in enforced if TABLE[n].fact is FactFrom.DECLARED}
 
 
-async def test_metered_time_is_used_up_by_sessions_and_by_no_other(world: FactWorld) -> None:
+async def test_time_of_use_adds_up_over_sessions_and_a_restart(world: FactWorld) -> None:
     """Also after a restart, and by a session that asked nothing for as long as it was open."""
     world.publish_counted()
     world.agree(limit("meteredTime", "lteq", "PT1H"))
@@ -578,3 +578,18 @@ async def test_an_event_that_ends_stops_what_runs(world: FactWorld) -> None:
     assert attempt.received() == TABLE_ROWS
     cut = [leaf["code"] for leaf in world.provider.leaves() if leaf["type"] == "cut"]
     assert cut == ["FACT_MISSING"]
+
+
+async def test_a_subscription_ends_when_its_time_of_use_is_used_up(world: FactWorld) -> None:
+    world.publish(TABLE_ROWS)
+    world.agree(limit("meteredTime", "lteq", "PT1H"))
+    attempt = Following(world)
+    following = attempt.start()
+    await attempt.opened()
+    pass_time(world, 3600)
+    world.append(lines(("district", "kwh"), ("west", 6)))
+    with pytest.raises(BylagError):
+        await following
+    assert attempt.received() == TABLE_ROWS
+    cut = [leaf["code"] for leaf in world.provider.leaves() if leaf["type"] == "cut"]
+    assert cut == ["METERED_TIME_USED_UP"]

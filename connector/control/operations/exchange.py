@@ -23,7 +23,7 @@ from connector.exchange.use import NoSuchDelivery, use
 from connector.peer.status import RemoteError
 from connector.source.original import writing
 from connector.store.tables import DeliveryRow, ExchangeRow
-from ledger.canonical import JSON, JSONObject
+from ledger.canonical import JSON, JSONObject, decode_object
 from ledger.errors import BylagError, ErrorKind
 from ledger.fields import Fields
 from ledger.names import AgreementId, DatasetId, ExchangeId
@@ -176,6 +176,7 @@ def described(row: ExchangeRow) -> JSONObject:
         "dataset": row.dataset,
         "version": row.dataset_version,
         "purpose": row.purpose,
+        "declared": decode_object(row.declared) if row.declared else None,
         "windows": row.window,
         "rows": row.rows,
         "bytes": row.size,
