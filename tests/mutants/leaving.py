@@ -57,6 +57,16 @@ WHAT_MAY_LEAVE: Final = (
         ),
     ),
     taken_out(
+        "connector/exchange/ruling.py",
+        "Data goes to a country outside the area of the settings",
+        ("            area=self._area,\n", ""),
+    ),
+    taken_out(
+        "connector/exchange/ruling.py",
+        "An exchange goes on after the event ended that it was allowed for",
+        ("            question.session, question.changes = question.put(), changes\n", "            pass\n"),
+    ),
+    taken_out(
         "connector/policy/coverage.py",
         "A policy's term is silently ignored",
         (
