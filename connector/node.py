@@ -15,7 +15,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from sqlmodel import func, select
 
 from connector.audit.notary import Notary
@@ -24,19 +23,22 @@ from connector.audit.recorder import Recorder
 from connector.audit.scope import Scope
 from connector.contract.agreement import ListReference
 from connector.contract.desk import Desk
+from connector.contract.duties import Duties
+from connector.contract.duty_states import StoredDutyStates
 from connector.contract.messages import KINDS as CONTRACT_KINDS
 from connector.contract.messages import LogHead
 from connector.contract.offer import Applicant, Offer, decode_offer
 from connector.contract.party import Party, PartyLog, ProtectionRole
 from connector.contract.settlements import Settlements
 from connector.contract.terms import Proposal
-from connector.exchange import metered, nonces
+from connector.exchange import discard, metered, nonces
 from connector.exchange.agreed import StoredAgreements
+from connector.exchange.attested import StoredAttested
 from connector.exchange.events import Events
 from connector.exchange.ground import Bars, Ground
 from connector.exchange.inbox import Cipher
 from connector.exchange.late import LateSignatures
-from connector.exchange.ruling import LeasedRulings, StoredAttested
+from connector.exchange.ruling import LeasedRulings
 from connector.exchange.shelf import StoredShelf
 from connector.exchange.standing import ListedKeys, ListStanding
 from connector.exchange.waiting import WaitingRequests
@@ -55,7 +57,7 @@ from connector.identity.membership import (
     read_list,
 )
 from connector.identity.peer import UnknownPeer
-from connector.identity.public import Job, thumbprint
+from connector.identity.public import Job
 from connector.identity.signed import MultiSigned
 from connector.identity.trust import TrustStore
 from connector.peer.client import Client, Identity
@@ -138,6 +140,7 @@ class Node:
             migrate(self.database)
             self.chest = KeyChest(home.side_keys, _wrapping_keys(self.ring), self.ambient)
             undo.callback(self.chest.close)
+            discard.finish(self.database, home.inbox, self.chest)
             self.writer = Writer(self.database)
             undo.callback(self.writer.close)
             self.snapshots = SnapshotFolder(home.snapshots, self.ambient)
@@ -339,18 +342,9 @@ class Node:
                 raise BundleRefused(f"the local rules are gone; number {newest} was loaded before")
             return None
         bundle = self.home.local_rules.read_bytes()
-        rules = LocalRules.open(bundle, self.bundle_keys(), newest)
+        rules = LocalRules.open(bundle, self.ring.bundle_keys(), newest)
         self.kept_rulebooks.keep_local(rules)
         return rules
-
-    def bundle_keys(self) -> dict[str, EllipticCurvePublicKey]:
-        """The keys that this participant's bundles are signed with, current and next, by kid."""
-        keys = self.ring.usable(Job.BUNDLE) if Job.BUNDLE in self.ring.jobs else ()
-        return {
-            thumbprint(key.public_key()): key.public_key()
-            for key in keys
-            if isinstance(key, EllipticCurvePrivateKey)
-        }
 
     def build_local_rules(self, folder: Path) -> Built:
         """Test, compile, sign and store the rules in ``folder``; they decide from the next start on.
@@ -387,11 +381,6 @@ class Node:
         """Agreements by id."""
         return StoredAgreements(self.database, self.ambient)
 
-    @property
-    def area(self) -> tuple[str, ...] | None:
-        """The countries where data may be received and processed without a ground; None: anywhere."""
-        return area_of(self.config.policy.area) if self.config.policy.area else None
-
     @cached_property
     def events(self) -> Events:
         """The events that this participant attests to be under way."""
@@ -403,9 +392,15 @@ class Node:
         return LeasedRulings(
             lambda: self.engine,
             lambda: self.directory,
-            self.area,
+            area_of(self.config.policy.area) if self.config.policy.area else None,
+            duties=self.duty_states,
             attested=StoredAttested(self.database, self.events),
         )
+
+    @cached_property
+    def duty_states(self) -> StoredDutyStates:
+        """What decisions know of duties."""
+        return StoredDutyStates(self.database, self.writer)
 
     @cached_property
     def shelf(self) -> StoredShelf:
@@ -431,6 +426,7 @@ class Node:
             lists=self.lists,
             people=self.people,
             bars=self.bars,
+            duties=self.duties.tasks,
         )
 
     @cached_property
@@ -452,32 +448,35 @@ class Node:
     @cached_property
     def desk(self) -> Desk:
         """The negotiation desk."""
-        return Desk(
-            me=self.me,
-            space=self.space,
-            key=lambda: self.ring.sign,
-            ambient=self.ambient,
-            writer=self.writer,
-            database=self.database,
-            recorder=self.recorder,
-            keys=ListedKeys(lambda: self.directory),
-            surroundings=self,
-        )
+        agreed = self.duties.tasks.agreed
+        return Desk(writer=self.writer, database=self.database, on_force=agreed, **self._speaker)
+
+    @cached_property
+    def duties(self) -> Duties:
+        """Tracked duties: what each side owes, and what they say to each other about it."""
+        return Duties(**self._speaker)
 
     @cached_property
     def settlements(self) -> Settlements:
         """Statements of what was delivered, and what it costs."""
         return Settlements(
-            me=self.me,
-            space=self.space,
-            key=lambda: self.ring.sign,
-            ambient=self.ambient,
-            recorder=self.recorder,
-            keys=ListedKeys(lambda: self.directory),
-            surroundings=self,
             resend=lambda transaction, now, agreement: metered.resend(transaction, now, agreement=agreement),
             by_rule=self.config.countersign_settlements,
+            **self._speaker,
         )
+
+    @property
+    def _speaker(self) -> dict[str, Any]:
+        """What whoever speaks to the other party of an agreement needs."""
+        return {
+            "me": self.me,
+            "space": self.space,
+            "key": lambda: self.ring.sign,
+            "ambient": self.ambient,
+            "recorder": self.recorder,
+            "keys": ListedKeys(lambda: self.directory),
+            "surroundings": self,
+        }
 
     @cached_property
     def post(self) -> Post:
@@ -493,6 +492,7 @@ class Node:
         )
         post.take_with(CONTRACT_KINDS, self.desk.take)
         post.take_with(self.settlements.kinds, self.settlements.take)
+        post.take_with(self.duties.kinds, self.duties.take)
         late = LateSignatures(self.ground)
         post.take_with(late.kinds, late.take)
         post.take_with({HANDED_ON}, self.lists.take_handed_on)
@@ -501,6 +501,7 @@ class Node:
         post.on_delivered(metered.delivered)
         post.on_refused(metered.refused)
         post.on_refused(self.settlements.not_taken)
+        post.on_refused(self.duties.not_taken)
         return post
 
     def delivery_cipher(self, exchange: ExchangeId) -> Cipher:
@@ -644,14 +645,16 @@ class Node:
         self._on_list = [*self._on_list, listener]
 
     async def tidy(self) -> None:
-        """What time brings about: agreements expire, nonces are forgotten, Acks go again, counted denials are
-        recorded, and a TLS key that was listed a while ago is known to enough peers to be used.
+        """What time brings about: agreements expire, duties become overdue, nonces are forgotten, Acks go
+        again, counted denials are recorded, and a TLS key that was listed a while ago is known to enough
+        peers to be used.
         """
         self._adopt_while_running()
         await self.writer.write(self._tidy)
 
     def _tidy(self, transaction: Transaction) -> None:
         self.desk.agreements.expire(transaction)
+        self.duties.tasks.overdue(transaction)
         nonces.forget(transaction, self.ambient.now())
         metered.resend(transaction, self.ambient.now(), patience=metered.PATIENCE_MS)
         self.ground.floods.record(transaction, self.recorder, self.ambient)

@@ -168,33 +168,35 @@ def publish(
     arguments: JSONObject = without_none(file=str(file), **take_price(said))
     arguments["dataset"] = dataset if dataset is not None else _id_of(file)
     arguments["columns"] = dict(columns)
-    if categories:
-        arguments["categories"] = dict(categories)
     if group_by is not None:
         arguments["grouped_by"] = list[JSON](names(group_by) or [])
-    if types:
-        arguments["types"] = dict(types)
     if delimiter is not None:
         arguments["delimiter"] = DELIMITERS[delimiter]
     if no_header:
         arguments["header"] = False
-    if keywords:
-        arguments["keywords"] = list(keywords)
-    if themes:
-        arguments["themes"] = list(themes)
+    for name, pairs in (("categories", categories), ("types", types)):
+        if pairs:
+            arguments[name] = dict(pairs)
+    for name, texts in (("keywords", keywords), ("themes", themes), ("listed", listed)):
+        if texts:
+            arguments[name] = list[JSON](texts)
     if places:
         arguments["places"] = list[JSON](sorted(set(places)))
-    if listed:
-        arguments["listed"] = list(listed)
+    arguments |= _policy_of(policy, template, values)
+    session.print(session.ask("publish", **arguments), _say_entry)
+
+
+def _policy_of(policy: Path | None, template: str | None, values: tuple[tuple[str, str], ...]) -> JSONObject:
+    """The policy that was given, or the template with its parameters; of both, neither."""
     if values and template is None:
         raise click.UsageError("--set goes with --template")
     if policy is not None and template is not None:
         raise click.UsageError("--policy and --template exclude each other")
     if template is not None:
-        arguments["template"] = {"name": template, "set": dict(values)}
-    if policy is not None:
-        arguments["policy"] = decode_object(read_file(policy, limit=MAX_POLICY), max_bytes=MAX_POLICY)
-    session.print(session.ask("publish", **arguments), _say_entry)
+        return {"template": {"name": template, "set": dict(values)}}
+    if policy is None:
+        return {}
+    return {"policy": decode_object(read_file(policy, limit=MAX_POLICY), max_bytes=MAX_POLICY)}
 
 
 @click.command()

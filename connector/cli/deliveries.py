@@ -10,7 +10,7 @@ import click
 
 from connector.cli import show
 from connector.cli.declaring import declaration, declare
-from connector.cli.options import PATH, on_home, without_none
+from connector.cli.options import PATH, by_hand, on_home, without_none
 from connector.cli.selecting import CONDITION, ORDER, names
 from connector.cli.session import Session
 from ledger.canonical import JSONObject
@@ -158,6 +158,29 @@ def use(session: Session, delivery: str, purpose: str, out: Path | None) -> None
     session.print(session.ask("use", **arguments), _say_used)
 
 
+@click.command()
+@click.argument("delivery")
+@by_hand
+@on_home
+def discard(session: Session, delivery: str, **said: Any) -> None:
+    """Discard a delivery: its key is destroyed, its files are removed, and nothing opens it again.
+
+    A duty to delete it is reported to the provider with it. That is your attestation: what was taken
+    out with `use --out` is yours to delete.
+
+    \b
+    Example:
+      bylag discard 51d0…
+    """
+    session.print(session.ask("discard", delivery=delivery, **without_none(**said)), _say_discarded)
+
+
+def _say_discarded(result: Any) -> None:
+    show.write(f"{show.clean(result['delivery'])} is discarded, here and for good.")
+    if result["reported"]:
+        show.note(f"{len(result['reported'])} duty to delete it is attested to the provider.")
+
+
 def _say_fetched(result: Any) -> None:
     _say_exchange(result)
     show.note(f"Next: `bylag use {result['exchange']} --purpose {show.short(result['purpose'])} --out FILE`.")
@@ -207,7 +230,7 @@ def _say_deliveries(deliveries: Any) -> None:
         [
             (
                 each["exchange"],
-                each["state"],
+                "discarded" if each["discarded"] is not None else each["state"],
                 each["peer"],
                 each["dataset"],
                 show.short(each["purpose"]),

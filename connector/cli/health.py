@@ -70,6 +70,7 @@ def _say_status(result: Any) -> None:
             ("datasets", result["datasets"]),
             ("agreements in force", result["agreements"]),
             ("notices waiting", result["notices_waiting"]),
+            ("duties", _duties(result["duties"])),
             ("policy engine", result["engine"]["kind"]),
             ("rulebook", show.short(result["engine"]["rulebook"])),
             ("log", log["origin"]),
@@ -83,6 +84,10 @@ def _say_status(result: Any) -> None:
     if result["store_failed"]:
         show.write(show.bad("the store failed: nothing can be recorded, so nothing is released"))
     say_expiring(result["expiring"])
+
+
+def _duties(owed: Any) -> str:
+    return f"{owed['overdue']} overdue, {owed['soon']} due within a week"
 
 
 def _say_doctor(result: Any) -> None:

@@ -15,6 +15,7 @@ from connector.cli import show
 from connector.cli.failing import complain
 from connector.cli.options import PATH, json_option, on_home, without_none
 from connector.cli.session import Session
+from connector.cli.wording import DUTY_RECORDS
 from ledger.errors import BylagError
 
 trust_option = click.option(
@@ -166,12 +167,18 @@ def _say_records(records: Any) -> None:
                 record["leaf"].get("dataset"),
                 show.short(record["leaf"].get("purpose")),
                 record["leaf"].get("rows"),
-                record["leaf"].get("code"),
+                _because(record["leaf"]),
             )
             for record in records
         ],
         empty="There is no record.",
     )
+
+
+def _because(leaf: Any) -> str | None:
+    """The record's code; of a duty, what it says in words."""
+    code: str | None = leaf.get("code")
+    return DUTY_RECORDS.get(code or "", code) if leaf["type"] == "duty" else code
 
 
 def _counterpart(leaf: Any) -> str | None:

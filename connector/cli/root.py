@@ -53,6 +53,8 @@ SECTIONS: Final = (
             _entry("unsubscribe", "deliveries", "End a subscription that is open."),
             _entry("deliveries", "deliveries", "List what was received."),
             _entry("use", "deliveries", "Use what was received, for a purpose."),
+            _entry("discard", "deliveries", "Discard what was received, for good."),
+            _entry("duties", "duties", "See what is owed under agreements; report and answer it."),
             _entry("events", "events", "Attest that an event has begun or ended, for policies."),
             _entry("policy", "policy", "Say what a policy means and why; templates; the rules that decide."),
             _entry("purposes", "purposes", "List the purposes that a policy or a request can name."),

@@ -57,5 +57,20 @@ CODES: Final = (
 )
 """``connector.contract.messages.TERMINATION_CODES``, without loading it; a test compares them."""
 
+REJECTIONS: Final = ("NOT_DONE", "NOT_ENOUGH", "NO_EVIDENCE", "OTHER")
+"""``connector.control.operations.duties.REJECTIONS``, without loading it; a test compares them."""
+
+DUTY_RECORDS: Final[Mapping[str, str]] = {
+    "ARISEN": "a duty arose",
+    "REPORTED": "a duty was reported as done",
+    "ACCEPTED": "a report of a duty was accepted",
+    "REJECTED": "a report of a duty was rejected",
+    "LATE": "a report of a duty came too late",
+    "OVERDUE": "a duty was not done in time",
+    "FULFILLED": "a duty was made good for",
+    "INFRINGED": "a prohibition was infringed, says the provider",
+}
+"""What a ``duty`` record says, by its code."""
+
 STATES: Final = ("REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED", "FINALIZED", "TERMINATED")
 """``connector.contract.states.State``, without loading it; a test compares them."""

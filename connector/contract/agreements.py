@@ -24,7 +24,7 @@ from connector.contract.errors import AgreementDiffers, IllegalMove
 from connector.contract.force import evidence_of
 from connector.contract.keys import KeyDirectory
 from connector.contract.liability import Role
-from connector.contract.messages import AgreementTermination, Message, compose
+from connector.contract.messages import AgreementTermination, Message, Step, compose
 from connector.contract.opening import commit_beside
 from connector.contract.states import Negotiation, Stamp, first_envelope
 from connector.contract.surroundings import Surroundings
@@ -36,6 +36,8 @@ from ledger.canonical import JSONObject, encode
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import AgreementId, DataSpaceId, Milliseconds, NegotiationId, ParticipantId
 
+OnForce = Callable[[Transaction, AgreementId, Milliseconds], None]
+"""Told of an agreement that is in force, and since when by the message that both hold."""
 PERIOD_ENDED: Final = "PERIOD_ENDED"
 
 
@@ -60,7 +62,9 @@ class Agreements:
         recorder: Recorder,
         keys: KeyDirectory,
         surroundings: Surroundings,
+        on_force: OnForce | None = None,
     ) -> None:
+        """``on_force``: what begins with an agreement, in the transaction that puts it in force."""
         self._me = me
         self._space = space
         self._key = key
@@ -68,6 +72,7 @@ class Agreements:
         self._recorder = recorder
         self._keys = keys
         self._surroundings = surroundings
+        self._on_force = on_force
         self._ends: dict[AgreementId, Milliseconds | None] = {}
         """When each agreement's period ends: what was signed does not change."""
 
@@ -129,6 +134,10 @@ class Agreements:
                 "until": agreement.terms.period.end,
             },
         )
+        finalized = negotiation.message(Step.FINALIZE)
+        if self._on_force is not None and finalized is not None:
+            transaction.session.flush()
+            self._on_force(transaction, agreement.id, finalized.envelope.time)
 
     def end(
         self,

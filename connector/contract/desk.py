@@ -28,7 +28,7 @@ from connector.audit.recorder import Recorder
 from connector.audit.scope import Counterpart, Scope
 from connector.contract import stored
 from connector.contract.agreement import Agreement, sign_agreement
-from connector.contract.agreements import Agreements, require_free
+from connector.contract.agreements import Agreements, OnForce, require_free
 from connector.contract.errors import IllegalMove, NotThisNegotiation
 from connector.contract.keys import KeyDirectory
 from connector.contract.liability import Role
@@ -128,6 +128,7 @@ class Desk:
         recorder: Recorder,
         keys: KeyDirectory,
         surroundings: Surroundings,
+        on_force: OnForce | None = None,
     ) -> None:
         self._me = me
         self._space = space
@@ -146,6 +147,7 @@ class Desk:
             recorder=recorder,
             keys=keys,
             surroundings=surroundings,
+            on_force=on_force,
         )
         """What comes of negotiations, and how it ends."""
 

@@ -68,6 +68,11 @@ SETTLEMENT_CODES: Final = (
 """Why a settlement statement is not signed."""
 
 
+DUTY_CODES: Final = ("ACCEPTED", "LATE", "NOT_DONE", "NOT_ENOUGH", "NO_EVIDENCE", "OTHER")
+"""How a report of a duty is answered. ``LATE`` only says that it came too late here; what comes after it
+rejects the report."""
+
+
 class UnknownMessage(BylagError):
     """A signed message of a type that no negotiation has."""
 
@@ -402,6 +407,104 @@ class SettlementRefused:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _OfDuty:
+    """Which task of which agreement a message is about."""
+
+    agreement: AgreementId
+    contract: str
+    """The digest of the agreement's signed bytes."""
+    duty: str
+    """The duty's id in the policy."""
+    task: str
+    """The task that it became (``connector.contract.tasks.task_id``)."""
+
+    def place(self) -> JSONObject:
+        """The members that say so."""
+        return {
+            "agreement": self.agreement,
+            "contract": self.contract,
+            "duty": self.duty,
+            "task": self.task,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DutyReported(_OfDuty):
+    """Whoever owes a duty: it is done. A reference to the evidence is committed to; words travel beside."""
+
+    kind: ClassVar[str] = "duty-report"
+    step: ClassVar[None] = None
+    number: int
+    """Which report of this task it is, from 1."""
+    late: bool
+    """Whether the sender knows that it comes after the due time."""
+    amount: int | None
+    """What was paid, in minor units of the duty's currency."""
+    evidence: str | None
+    """A commitment to a reference: a payment's number, a register's entry."""
+
+    def members(self) -> JSONObject:
+        return {
+            **self.place(),
+            "number": self.number,
+            "late": self.late,
+            "amount": self.amount,
+            "evidence": self.evidence,
+        }
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        return cls(
+            *_duty(fields),
+            number=fields.integer("number", least=1),
+            late=fields.boolean("late"),
+            amount=fields.maybe_integer("amount", most=forms.LARGEST_AMOUNT),
+            evidence=fields.maybe_digest("evidence"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DutyAnswered(_OfDuty):
+    """The party to whom a duty is owed: accepts or rejects a report of it."""
+
+    kind: ClassVar[str] = "duty-answer"
+    step: ClassVar[None] = None
+    report: MessageHash
+    """The report that is answered."""
+    code: str
+
+    def members(self) -> JSONObject:
+        return {**self.place(), "report": self.report, "code": self.code}
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        return cls(*_duty(fields), MessageHash(fields.digest("report")), fields.choice("code", DUTY_CODES))
+
+
+@dataclass(frozen=True, slots=True)
+class Infringed:
+    """Provider: a prohibition was infringed; its remedies are owed from now on."""
+
+    kind: ClassVar[str] = "infringement"
+    step: ClassVar[None] = None
+    agreement: AgreementId
+    contract: str
+    rule: str
+    """The prohibition's id in the policy."""
+
+    def members(self) -> JSONObject:
+        return {"agreement": self.agreement, "contract": self.contract, "rule": self.rule}
+
+    @classmethod
+    def read(cls, fields: Fields) -> Self:
+        return cls(
+            AgreementId(forms.identifier(fields, "agreement")),
+            fields.digest("contract"),
+            fields.text("rule", limit=512),
+        )
+
+
 Body: TypeAlias = (
     ContractRequest
     | ContractOffer
@@ -413,6 +516,9 @@ Body: TypeAlias = (
     | AgreementTermination
     | SettlementSigned
     | SettlementRefused
+    | DutyReported
+    | DutyAnswered
+    | Infringed
 )
 
 EVENTS: Final[dict[str, type[Accepted | Finalized]]] = {"ACCEPTED": Accepted, "FINALIZED": Finalized}
@@ -427,6 +533,9 @@ BODIES: Final[dict[str, type[Body]]] = {
         AgreementTermination,
         SettlementSigned,
         SettlementRefused,
+        DutyReported,
+        DutyAnswered,
+        Infringed,
     )
 }
 KINDS: Final = frozenset({*BODIES, Accepted.kind})
@@ -489,6 +598,12 @@ def _settled(fields: Fields) -> tuple[AgreementId, str, Milliseconds, Millisecon
     if until <= begin:
         raise fields.wrong("until", "must lie after the beginning")
     return agreement, contract, Milliseconds(begin), Milliseconds(until)
+
+
+def _duty(fields: Fields) -> tuple[AgreementId, str, str, str]:
+    """Which task a message is about."""
+    agreement, contract = AgreementId(forms.identifier(fields, "agreement")), fields.digest("contract")
+    return agreement, contract, fields.text("duty", limit=512), fields.digest("task")
 
 
 def _signature(fields: Fields) -> str:

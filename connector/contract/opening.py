@@ -106,6 +106,11 @@ def _check_words(place: str, text: str) -> None:
     longest = PLACES.get(place)
     if longest is None:
         raise BadWords(f"words stand under one of {', '.join(PLACES)}", field=place[:32])
+    words_of(text, place, longest)
+
+
+def words_of(text: str, place: str, longest: int) -> None:
+    """Require plain words of at most ``longest`` characters. Raises :class:`BadWords`."""
     if not 0 < len(text) <= longest:
         raise BadWords(f"must have 1 to {longest} characters", field=place)
     if _INVISIBLE.search(text):

@@ -188,6 +188,7 @@ async def _admit_request(
 
     def record(transaction: Transaction) -> tuple[Signed, LeafHash, ExchangeRow]:
         _guard(transaction, ground, terms, conversation.peer, request.nonce, request.deadline)
+        require_current(transaction, ground, ruling)
         if transaction.session.get(ExchangeRow, conversation.exchange) is not None:
             raise Replayed("this exchange was begun before", field="exchange")
         if request.mode != "query":  # there each question is a use of its own
@@ -263,6 +264,7 @@ async def _admit_resume(
 
     def record(transaction: Transaction) -> tuple[Signed, LeafHash, ExchangeRow]:
         _guard(transaction, ground, terms, conversation.peer, resume.nonce, resume.deadline)
+        require_current(transaction, ground, ruling)
         stored = transaction.session.get_one(ExchangeRow, conversation.exchange)
         if conversation.attempt <= stored.attempt:
             raise OutOfTurn("another attempt has begun", field="attempt")
@@ -471,6 +473,12 @@ def require_grantable(transaction: Transaction, ground: Ground, terms: Terms) ->
         raise Denied("AGREEMENT_ENDED")
     if (code := ground.bars.code(terms.agreement)) is not None:
         raise Denied(code)
+
+
+def require_current(transaction: Transaction, ground: Ground, ruling: Ruling) -> None:
+    """A guard of an earlier ruling: nothing that it rests on has changed. Raises ``Denied``."""
+    if not ground.policy.is_current(ruling, transaction):
+        raise Denied("DECISION_CHANGED", "a duty or the membership list has changed; ask again")
 
 
 def require_open_offer(transaction: Transaction, ground: Ground, admitted: Admitted) -> None:

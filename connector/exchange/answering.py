@@ -21,7 +21,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from connector.exchange import counters, custody, metered
-from connector.exchange.admission import Admitted, record_decision, require_grantable, require_open_offer
+from connector.exchange.admission import (
+    Admitted,
+    record_decision,
+    require_current,
+    require_grantable,
+    require_open_offer,
+)
 from connector.exchange.budget import BudgetUsed, require_room
 from connector.exchange.channel import Answer, Channel, Heartbeat, Question, Signed, WindowOpen
 from connector.exchange.conversation import OutOfTurn, commit_members
@@ -198,6 +204,7 @@ class AnsweringSession:
 
     def _release(self, transaction: Transaction, window: OpenWindow, found: _Found) -> Answer:
         """Guards, record, number and running digest, in the transaction that makes it durable."""
+        require_current(transaction, self._ground, found.ruling)
         require_grantable(transaction, self._ground, self._terms)
         if not window.places:
             require_room(

@@ -247,6 +247,9 @@ class ConsumerExchange:
 
     def _resume(self, transaction: Transaction) -> tuple[Signed, ExchangeRow]:
         row = transaction.session.get_one(ExchangeRow, self._exchange)
+        kept = transaction.session.get(DeliveryRow, self._exchange)
+        if kept is not None and kept.discarded is not None:
+            raise OutOfTurn("what came of it was discarded: fetch anew", field="exchange")
         if not row.accept or row.state in ("COMPLETED", "TERMINATED"):
             raise OutOfTurn("there is nothing to go on with: fetch anew", field="exchange")
         self._conversation.begin_attempt(
@@ -305,6 +308,8 @@ class ConsumerExchange:
                 },
             )
             if not row.accept:
+                at = Milliseconds(self._conversation.said_time)
+                self._ground.duties.begun(transaction, self._terms.agreement, self._exchange, row.purpose, at)
                 row.accept = encode(signed.document.to_json())
                 row.digest = signed.document.digest
             if self._conversation.attempt > 1:  # a Resume, and every Ack that was missing stood beside it

@@ -140,12 +140,20 @@ def frames_of(layout: bytes) -> list[FramePlace]:
 def take_accept(
     transaction: Transaction, conversation: Conversation, row: ExchangeRow, document: SignedDocument
 ) -> None:
-    """Record an Accept. In attempt 1 its hash is D_0."""
+    """Record an Accept. In attempt 1 its hash is D_0, and what each exchange brings is owed from then on."""
     conversation.record_heard(transaction, "accept", document)
     if not row.accept:
+        conversation.ground.duties.begun(
+            transaction, AgreementId(row.agreement), ExchangeId(row.id), row.purpose, _time_of(document)
+        )
         row.accept = encode(document.to_json())
         row.digest = document.digest
     row.seen = document.digest
+
+
+def _time_of(document: SignedDocument) -> Milliseconds:
+    """When a message that was verified was signed."""
+    return Milliseconds(int(str(document.content()["time"])))
 
 
 def take_ack(

@@ -150,7 +150,7 @@ class FeedingSubscription(ProviderExchange):
                 each.cancel()
 
     def _decision_now(self, transaction: Transaction) -> LeafHash:
-        ruling = self._ground.policy.decide(self._admitted.asked, self._admitted.counts)
+        ruling = self._ground.policy.decide(self._admitted.asked, self._admitted.counts, transaction)
         offered = self._admitted.ruling
         if ruling.allow is True and (ruling.mask, ruling.row_filter) != (offered.mask, offered.row_filter):
             raise Denied("DECISION_CHANGED")

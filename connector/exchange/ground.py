@@ -28,7 +28,7 @@ from connector.exchange.windows import Piece
 from connector.policy.decision import CounterGuard
 from connector.source.view import Labels
 from connector.store.database import Database
-from connector.store.writer import Writer
+from connector.store.writer import Transaction, Writer
 from ledger.ambient import Ambient
 from ledger.canonical import JSONObject
 from ledger.errors import BylagError, ErrorKind
@@ -36,6 +36,7 @@ from ledger.names import (
     AgreementId,
     DatasetId,
     DataSpaceId,
+    ExchangeId,
     Milliseconds,
     ParticipantId,
     UnitId,
@@ -112,6 +113,8 @@ class Ruling:
     """Gives the input and the whole decision, as the record keeps them for a replay."""
     local_rules: str | None = None
     """The digest of the participant's own rules that were asked too."""
+    footing: object = None
+    """What the policy keeps of what it rests on: for :meth:`Policy.is_current`."""
 
     @property
     def rules(self) -> JSONObject:
@@ -140,12 +143,44 @@ class Policy(Protocol):
     async def rule(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
         """The ruling now. Never raises for what the engine does: an engine's error is a denial."""
 
-    def decide(self, asked: Asked, counts: Mapping[str, int]) -> Ruling:
-        """The same where nothing can be awaited: in the writer's transaction.
+    def decide(
+        self, asked: Asked, counts: Mapping[str, int], transaction: Transaction | None = None
+    ) -> Ruling:
+        """The same where nothing can be awaited: in the writer's transaction, on what that sees.
 
         It finds the lease of a :meth:`rule` just before; only where that ended in between does it wait
         for the engine.
         """
+
+    def is_current(self, ruling: Ruling, transaction: Transaction) -> bool:
+        """Whether a ruling still rests on what this transaction sees: duties and membership list."""
+
+
+class ArisingDuties(Protocol):
+    """What is owed with each exchange."""
+
+    def begun(
+        self,
+        transaction: Transaction,
+        agreement: AgreementId,
+        exchange: ExchangeId,
+        purpose: str,
+        at: Milliseconds,
+    ) -> None:
+        """An exchange was accepted, by a message signed at ``at``; told once, with its record."""
+
+
+class NothingArises:
+    """Where no duty is tracked."""
+
+    def begun(
+        self,
+        _transaction: Transaction,
+        _agreement: AgreementId,
+        _exchange: ExchangeId,
+        _purpose: str,
+        _at: Milliseconds,
+    ) -> None: ...
 
 
 class Standing(Protocol):
@@ -336,6 +371,7 @@ class Ground:
     lists: Lists
     people: People
     bars: Bars = field(default_factory=Bars)
+    duties: ArisingDuties = field(default_factory=NothingArises)
     growth: Growth = field(default_factory=Growth)
     meters: Meters = field(default_factory=Meters)
     attempts: Attempts = field(default_factory=Attempts)

@@ -273,7 +273,7 @@ class ProviderExchange:
 
     def _decision_now(self, transaction: Transaction) -> LeafHash:
         """The decision that this window leaves under: the lease's, or a fresh one, recorded."""
-        ruling = self._ground.policy.decide(self._admitted.asked, self._admitted.counts)
+        ruling = self._ground.policy.decide(self._admitted.asked, self._admitted.counts, transaction)
         if ruling.allow is not True:
             raise Denied(ruling.code)
         if ruling is not self._ruling:

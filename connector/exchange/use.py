@@ -6,6 +6,7 @@ Rules that hold here (DESIGN.md, "The inbox"; invariant 1):
   facts that the provider signed with its Offer and by what was declared in the Request.
 * The record is durable before the first byte is opened. What is written to a file outside is
   recorded as beyond the connector's control.
+* What was discarded is not used again.
 * Only windows that were acknowledged are used; an agreement that ended allows no new use. Nor does
   one that is barred, or a clock that was set back behind the last record.
 """
@@ -19,7 +20,7 @@ from typing import Final
 
 from connector.audit.scope import Scope
 from connector.exchange import counters
-from connector.exchange.admission import declared_in, require_active
+from connector.exchange.admission import declared_in, require_active, require_current
 from connector.exchange.ground import Denied, Ground, Ruling, Terms
 from connector.exchange.inbox import Cipher, read_frames
 from connector.exchange.request_facts import RequestFacts
@@ -41,6 +42,13 @@ class NoSuchDelivery(BylagError):
     code = "NO_SUCH_DELIVERY"
     kind = ErrorKind.NOT_FOUND
     default_next_step = "List what was received with `bylag deliveries`."
+
+
+class Discarded(NoSuchDelivery):
+    """The delivery was discarded: its key is destroyed, and nothing opens it."""
+
+    code = "DISCARDED"
+    default_next_step = "Fetch the dataset again, if the agreement still allows it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,8 @@ async def record_use(
         row, delivery = session.get(ExchangeRow, exchange), session.get(DeliveryRow, exchange)
     if row is None or delivery is None or row.role != "consumer":
         raise NoSuchDelivery("no such delivery", field="delivery")
+    if delivery.discarded is not None:
+        raise Discarded("the delivery was discarded", field="delivery")
     terms = ground.agreements.terms(AgreementId(row.agreement))
     if terms is None:
         raise NoSuchDelivery("the delivery's agreement is not here", field="delivery")
@@ -138,6 +148,9 @@ def _record(
     if ground.recorder.clock_is_behind(transaction):
         raise Denied("CLOCK_BEHIND", "the clock stands behind the last record")
     require_active(transaction, terms.agreement)
+    if transaction.session.get_one(DeliveryRow, row.id).discarded is not None:
+        raise Denied("DISCARDED", "the delivery was discarded")
+    require_current(transaction, ground, ruling)
     if (barred := ground.bars.code(terms.agreement)) is not None:
         raise Denied(barred)
     counters.reserve(transaction, terms.agreement, ruling.counters, ground.ambient.now())

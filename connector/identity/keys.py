@@ -155,6 +155,15 @@ class KeyRing:
         following = self.next(job)
         return (self.key(job),) if following is None else (self.key(job), following)
 
+    def bundle_keys(self) -> dict[str, ec.EllipticCurvePublicKey]:
+        """The public keys that bundles are signed with, current and next, by kid; none for a guest."""
+        keys = self.usable(Job.BUNDLE) if Job.BUNDLE in self.jobs else ()
+        return {
+            thumbprint(key.public_key()): key.public_key()
+            for key in keys
+            if isinstance(key, ec.EllipticCurvePrivateKey)
+        }
+
     def thumbprint(self, job: Job) -> Thumbprint:
         """The current key's name."""
         return thumbprint(self.key(job).public_key())

@@ -20,6 +20,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
+from connector.policy.duty import check_duty
 from connector.policy.errors import PolicyRefused
 from connector.policy.normal import NOBODY, Constraint, Leaf, NormalPolicy, Rule, leaves, leaves_of
 from connector.policy.vocabulary import (
@@ -137,13 +138,17 @@ _STRUCTURE: Final = [
         "inheritFrom",
     ),
     *_publish("the window of a `rate`, the currency of a `payAmount`; refused elsewhere", "unit"),
-    *_tracked("what a permission asks in return, or what the policy obliges to by itself", "Duty"),
     *_tracked(
-        "owed with the use that it belongs to; while it is violated, and no consequence made it good, the"
-        " permission is not active; what comes first by its nature must be fulfilled before",
+        "what a permission asks in return, or what the policy obliges to by itself; its constraint says until"
+        " when (`dateTime`, `elapsedTime`, `delayPeriod`), and nothing else is taken there",
+        "Duty",
+    ),
+    *_tracked(
+        "a tracked task of each exchange that may rest on the permission; while it is violated, and not made"
+        " good, the permission is not active; what comes first by its nature must be fulfilled before",
         "duty",
     ),
-    *_tracked("owed from the agreement on, whatever is asked", "obligation"),
+    *_tracked("a tracked task, owed from the agreement on, whatever is asked", "obligation"),
     *_tracked("owed when its duty was violated; makes good for it", "consequence"),
     *_tracked(
         "owed when its prohibition was infringed; it makes good for that and permits nothing", "remedy"
@@ -343,7 +348,9 @@ ROWS: Final[tuple[Row, ...]] = (
     *_STRUCTURE,
     *_ACTIONS,
     *_OPERANDS,
-    *_tracked("who owes the duty, or to whom; named in the task that it becomes", *PARTY_FUNCTIONS[2:]),
+    *_tracked(
+        "who owes the duty, or to whom: whoever owes it is one of the two who sign", *PARTY_FUNCTIONS[2:]
+    ),
     *_publish("words for people: kept and signed, and decide nothing", *("dct:" + t for t in ABOUT_TERMS)),
     *_STRUCTURE_REFUSED,
     *_COMMON_REFUSED,
@@ -376,7 +383,7 @@ def check_rule(rule: Rule, path: str) -> None:
 
     A counter is reserved for each use of a permission. Under ``or`` or ``xone`` it would be open whether
     this use is counted, and nothing but a permission has uses to count. Whom a duty informs or pays, only
-    a duty can say.
+    a duty can say. A duty says no more than tracking can honour (``connector.policy.duty``).
     """
     own = [] if rule.constraint is None else list(leaves_of(rule.constraint))
     counted = [leaf.left for leaf in leaves(rule) if leaf.left in RESERVED_OPERANDS]
@@ -388,6 +395,8 @@ def check_rule(rule: Rule, path: str) -> None:
     others = sorted(rule.parties.keys() - NOBODY.keys())
     if others and rule.kind in ("permission", "prohibition"):
         raise PolicyRefused(others[0], path, "Name the party in a duty.")
+    if rule.kind in ("obligation", "duty"):
+        check_duty(rule, path)
 
 
 def _counted_under_choice(constraint: Constraint, inside: bool = False) -> str | None:

@@ -19,6 +19,7 @@ from typing import Final
 
 from connector.policy.constraints import read_constraints
 from connector.policy.coverage import check_rule, require
+from connector.policy.duty import check_duty, duties_of
 from connector.policy.errors import MalformedPolicy, PolicyRefused
 from connector.policy.inheritance import inherit
 from connector.policy.jsonld import Gate, Node, check_context, iri, term, typed
@@ -101,7 +102,9 @@ def normalise(
         rules=_rules(node, shared),
     )
     node.finish()
-    return assemble(inherit(policy, inherited, parents) if inherited else policy)
+    result = assemble(inherit(policy, inherited, parents) if inherited else policy)
+    duties_of(result)
+    return result
 
 
 def normalise_bytes(
@@ -252,7 +255,10 @@ def _inner(node: Node, kind: RuleKind, depth: int) -> tuple[Rule, ...]:
     duties: list[Rule] = []
     for value, path in node.all(name):
         node.gate(name, path)
-        duties += _rule(Node(value, path, node.gate), "duty", _NOTHING_SHARED, depth + 1)
+        found = _rule(Node(value, path, node.gate), "duty", _NOTHING_SHARED, depth + 1)
+        for duty in found:
+            check_duty(duty, path)
+        duties += found
     return ordered(duties)
 
 

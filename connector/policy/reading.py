@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from connector.policy.coverage import check_rule, require
+from connector.policy.duty import duties_of
 from connector.policy.errors import MalformedPolicy, PolicyRefused, shown
 from connector.policy.jsonld import Gate
 from connector.policy.normal import (
@@ -97,6 +98,7 @@ def read_policy(content: JSON, gate: Gate = require) -> NormalPolicy:
         rules=tuple(_rule(value, path, gate, 0) for value, path in _items(members["rules"], "rules")),
     )
     result = assemble(policy)
+    duties_of(result)
     if result.content != content:
         raise MalformedPolicy(
             "not in normal form", field="policy", next_step="Send the policy as `normalise` gives it."

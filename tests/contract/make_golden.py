@@ -12,6 +12,9 @@ from pathlib import Path
 from connector.contract.messages import (
     AgreementTermination,
     ContractTermination,
+    DutyAnswered,
+    DutyReported,
+    Infringed,
     Message,
     SettlementRefused,
     SettlementSigned,
@@ -69,6 +72,13 @@ def documents() -> dict[str, bytes]:
         lines=1, records=1000, bytes=8000, requests=1, amount=25,
     )  # fmt: skip
     messages["settlement-refusal"] = compose(envelope, refused, KEYS[C])
+    duty = (world.agreed.id, world.agreed.digest, "urn:x:pay", "7a" * 32)
+    report = DutyReported(*duty, number=1, late=False, amount=50_000, evidence="3b" * 32)
+    messages["duty-report"] = compose(envelope, report, KEYS[C])
+    answer = DutyAnswered(*duty, messages["duty-report"].digest, "NOT_ENOUGH")
+    messages["duty-answer"] = compose(world.make(P, world.body(Step.FINALIZE)).envelope, answer, KEYS[P])
+    said = Infringed(world.agreed.id, world.agreed.digest, "urn:x:no-selling")
+    messages["infringement"] = compose(messages["duty-answer"].envelope, said, KEYS[P])
     files = {
         "published-offer.json": encode(offer().content()),
         "agreement.json": world.agreed.payload,

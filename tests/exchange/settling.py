@@ -20,7 +20,7 @@ from connector.exchange.windows import WindowMaker
 from connector.store import outbox
 from connector.store.tables import AgreementRow, SettlementRow
 from connector.store.writer import Transaction
-from ledger.document import header_of, thumbprint
+from ledger.document import SignedDocument, header_of, thumbprint
 from ledger.errors import BylagError
 from ledger.names import AgreementId, DatasetId, DataSpaceId, Milliseconds, ParticipantId
 from tests.contract import world as contracts
@@ -165,6 +165,7 @@ class SettlingWorld(World):
             taker.do(lambda tx: outbox.take(tx, giver.did, notice.number))
             giver.do(lambda tx: metered.refused(tx, taker.did, notice.document.digest))
             giver.do(lambda tx: giver.settlements.not_taken(tx, taker.did, notice.document.digest))
+            self.refused_notice(giver, taker, notice.document)
 
         def delivered(transaction: Transaction) -> None:
             outbox.delivered(transaction, taker.did, notice.number)
@@ -172,6 +173,9 @@ class SettlingWorld(World):
 
         giver.do(delivered)
         return True
+
+    def refused_notice(self, giver: Side, taker: Side, document: SignedDocument) -> None:
+        """What else a giver does about a notice that was refused."""
 
     def later(self, milliseconds: int = GRACE_MS + 60_000) -> None:
         """Both clocks go on."""

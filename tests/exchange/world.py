@@ -117,7 +117,10 @@ class Rule:
     async def rule(self, asked: Any, counts: Any) -> Ruling:
         return self.decide(asked, counts)
 
-    def decide(self, asked: Any, counts: Any) -> Ruling:
+    def is_current(self, ruling: Any, transaction: Any) -> bool:
+        return True
+
+    def decide(self, asked: Any, counts: Any, transaction: Any = None) -> Ruling:
         return self.rulings.setdefault(asked.purpose, self._decide(asked))
 
     def _decide(self, asked: Any) -> Ruling:

@@ -301,7 +301,9 @@ def duties() -> dict[str, Pair]:
         ),
         "obligation": (ask(obliged, action="print"), ask(obliged)),
         **{
-            name: duty_case(under(duty=[{**TELL, name: CITY}]), {"urn:x:tell": "unset"}, violated)
+            name: duty_case(
+                {**under(duty=[{**TELL, name: CITY}]), "assigner": CITY}, {"urn:x:tell": "unset"}, violated
+            )
             for name in PARTY_FUNCTIONS[2:]
         },
     }

@@ -189,17 +189,37 @@ def entities(kind: str, names: list[str]) -> st.SearchStrategy[Any]:
     return st.one_of(st.sampled_from(names), collections)
 
 
-def duties(depth: int = 2) -> st.SearchStrategy[Document]:
-    """Duties with consequences; their actions include those that come first."""
-    bill = constraint("payAmount", "eq", "5") | {"unit": "urn:x:SEK"}
-    paid = {"rdf:value": {"@id": "compensate"}, "refinement": [bill]}
-    optional: dict[str, st.SearchStrategy[Any]] = {"constraint": st.lists(leaves(), max_size=1)}
-    if depth > 1:
-        optional["consequence"] = st.lists(duties(depth - 1), max_size=2)
-    return st.fixed_dictionaries(
-        {"action": st.sampled_from(["inform", "attribute", "delete", "obtainConsent", "compensate", paid])},
-        optional=optional,
+def due_times() -> st.SearchStrategy[Document]:
+    """Until when a duty is to be done."""
+    durations = st.sampled_from(["PT0.001S", "P1D", "P99999999D"])
+    moments = st.sampled_from([written_moment(moment) for moment in MOMENTS])
+    return st.one_of(
+        st.builds(constraint, st.just("elapsedTime"), st.sampled_from(["eq", "lt", "lteq"]), durations),
+        st.builds(constraint, st.just("delayPeriod"), st.just("eq"), durations),
+        st.builds(constraint, st.just("dateTime"), st.sampled_from(["lt", "lteq"]), moments),
     )
+
+
+BILL = {
+    "rdf:value": {"@id": "compensate"},
+    "refinement": [constraint("payAmount", "eq", "5") | {"unit": "urn:x:SEK"}],
+}
+DUTIES = {
+    "duty": ["inform", "attribute", "delete", "obtainConsent", BILL],
+    "consequence": ["compensate", "archive", "uninstall"],
+    "last": ["watermark", "move"],
+    "remedy": ["anonymize", "reviewPolicy"],
+    "obligation": ["annotate", "translate"],
+}
+"""What may be owed where: a duty that is named by its content stands at one place in a policy."""
+
+
+def duties(place: str) -> st.SearchStrategy[Document]:
+    """Duties with consequences and due times; their actions include those that come first."""
+    optional: dict[str, st.SearchStrategy[Any]] = {"constraint": st.lists(due_times(), max_size=2)}
+    if place in ("duty", "consequence"):
+        optional["consequence"] = st.lists(duties("consequence" if place == "duty" else "last"), max_size=2)
+    return st.fixed_dictionaries({"action": st.sampled_from(DUTIES[place])}, optional=optional)
 
 
 def rules(*, counted: bool, inner: str | None = None) -> st.SearchStrategy[Document]:
@@ -212,7 +232,7 @@ def rules(*, counted: bool, inner: str | None = None) -> st.SearchStrategy[Docum
         "target": entities("Asset", [ENERGY, "urn:bylag:dataset:weather"]),
     }
     if inner is not None:
-        optional[inner] = st.lists(duties(), max_size=2)
+        optional[inner] = st.lists(duties(inner), max_size=2)
     return st.fixed_dictionaries({"action": actions()}, optional=optional)
 
 
@@ -225,7 +245,7 @@ def documents() -> st.SearchStrategy[Document]:
         },
         optional={
             "prohibition": st.lists(rules(counted=False, inner="remedy"), max_size=2),
-            "obligation": st.lists(rules(counted=False, inner="consequence"), max_size=2),
+            "obligation": st.lists(duties("obligation"), max_size=2),
             "conflict": st.sampled_from(["perm", "prohibit", "invalid"]),
             "assigner": st.just(CITY),
             "@id": st.just("urn:uuid:2828282a-3dd1-4d2d-869e-d634839483aa"),

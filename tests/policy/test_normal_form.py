@@ -230,7 +230,7 @@ def all_of_odrl() -> Document:
         "prohibition": [
             {
                 "action": "distribute",
-                "remedy": [pay],
+                "remedy": [{**pay, "@id": "urn:x:remedy"}],
                 "constraint": [
                     {
                         "leftOperand": "spatial",

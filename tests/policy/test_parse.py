@@ -76,7 +76,7 @@ REFUSED: list[tuple[str, str, Document]] = [
     ("timeInterval", "permission[0]", under({"xone": [SOON, constraint("timeInterval", "eq", "P1D")]})),
     (
         "count",
-        "permission[0]",
+        "permission[0].duty[0]",
         offer(permission(duty=[{"action": "inform", "constraint": constraint("count", "lteq", "3")}])),
     ),
     (

@@ -11,22 +11,25 @@ from pathlib import Path
 from sqlmodel import col, select
 
 from connector.contract.agreements import NoSuchAgreement
+from connector.contract.opening import PLACES as BESIDE
 from connector.control.operation import Asked, operation
 from connector.control.purpose import purpose
 from connector.exchange.channel import Channel
 from connector.exchange.consumer import ConsumerExchange, Progress, Wish, new_exchange
 from connector.exchange.declared import NOTHING, Declared
+from connector.exchange.discard import discard
 from connector.exchange.ground import Terms
 from connector.exchange.inbox import Delivery
 from connector.exchange.newest import NewestList
-from connector.exchange.use import NoSuchDelivery, use
+from connector.exchange.use import Discarded, NoSuchDelivery, use
 from connector.peer.status import RemoteError
 from connector.source.original import writing
 from connector.store.tables import DeliveryRow, ExchangeRow
+from connector.store.writer import Transaction
 from ledger.canonical import JSON, JSONObject, decode_object
 from ledger.errors import BylagError, ErrorKind
 from ledger.fields import Fields
-from ledger.names import AgreementId, DatasetId, ExchangeId
+from ledger.names import AgreementId, DatasetId, ExchangeId, ParticipantId
 
 SHOW_BYTES = 1 << 20
 
@@ -97,6 +100,7 @@ async def resume(asked: Asked) -> JSON:
         row = session.get(ExchangeRow, exchange)
     if row is None or row.role != "consumer":
         raise NoSuchDelivery("no such exchange", field="exchange")
+    _require_kept(asked, exchange)
     if row.mode == "subscribe":
         raise OtherMode("this exchange is a subscription", field="exchange")
     terms = terms_of(asked, AgreementId(row.agreement))
@@ -123,7 +127,31 @@ async def deliveries(asked: Asked) -> JSON:
             .where(ExchangeRow.mode != "query")  # its answers were handed out, and are not kept
             .order_by(col(ExchangeRow.started).desc())
         ).all()
-    return [{**described(row), "media_type": delivery.media_type} for row, delivery in rows]
+    return [
+        {**described(row), "media_type": delivery.media_type, "discarded": delivery.discarded}
+        for row, delivery in rows
+    ]
+
+
+@operation("discard")
+async def discard_delivery(asked: Asked) -> JSON:
+    """Discard a delivery; duties to delete it are reported to the provider, as attested."""
+    fields = asked.arguments
+    exchange = ExchangeId(fields.text("delivery"))
+    beside = {name: text for name in BESIDE if (text := fields.maybe_text(name, limit=2000)) is not None}
+    fields.finish()
+    node = asked.running.node
+    with node.database.read() as session:
+        row = session.get(ExchangeRow, exchange)
+    if row is None or row.role != "consumer" or row.mode == "query":
+        raise NoSuchDelivery("no such delivery", field="delivery")
+
+    def report(transaction: Transaction, task: str) -> None:
+        node.duties.report(transaction, task, beside)
+
+    asked.running.lines.keep(ParticipantId(row.peer))
+    tasks = await discard(node.ground, node.home.inbox, node.chest, exchange, report)
+    return {"delivery": exchange, "discarded": True, "reported": list[JSON](tasks)}
 
 
 @operation("use")
@@ -144,6 +172,7 @@ async def use_delivery(asked: Asked) -> JSON:
         raise NoSuchDelivery("nothing of it has been received", field="delivery")
     if out is None and row.size > SHOW_BYTES:
         raise CannotShow(f"the delivery has {row.size} bytes, too many to show", field="out")
+    _require_kept(asked, exchange)
     cipher = node.held_cipher(exchange)
     granted = await use(node.ground, node.home.inbox, cipher, exchange, wanted, taken_out=out is not None)
     result: JSONObject = {
@@ -157,6 +186,13 @@ async def use_delivery(asked: Asked) -> JSON:
         return {**result, "text": shown(granted.frames)}
     await _write_out(Path(out), granted.frames, asked, granted.size)
     return {**result, "out": out}
+
+
+def _require_kept(asked: Asked, exchange: ExchangeId) -> None:
+    with asked.running.node.database.read() as session:
+        delivery = session.get(DeliveryRow, exchange)
+    if delivery is not None and delivery.discarded is not None:
+        raise Discarded("the delivery was discarded", field="delivery")
 
 
 def _require_new(out: Path) -> None:

@@ -11,6 +11,7 @@ from sqlmodel import func, select
 
 from connector.audit.recorder import latest_time
 from connector.control.operation import Asked, operation
+from connector.control.operations.duties import counted
 from connector.identity.certificate import read_leaf
 from connector.identity.credential import read_credential
 from connector.identity.expiry import Expiry, warning
@@ -38,6 +39,7 @@ async def status(asked: Asked) -> JSON:
             select(func.count()).select_from(AgreementRow).where(AgreementRow.state == "active")
         ).one()
         waiting = session.exec(select(func.count()).select_from(NoticeRow)).one()
+        owed = counted(session, now)
     with node.database.read_sqlite() as connection:
         size = log.size(connection)
     last = node.notary.last
@@ -51,6 +53,7 @@ async def status(asked: Asked) -> JSON:
         "datasets": datasets,
         "agreements": active,
         "notices_waiting": waiting,
+        "duties": owed,
         "log": {
             "origin": node.origin,
             "size": size,
@@ -68,7 +71,7 @@ async def doctor(asked: Asked) -> JSON:
     """Look at clock, disk, port, keys, list, log and lines; for each what was found and what to do."""
     asked.arguments.finish()
     checks: list[JSON] = []
-    for check in (_clock, _disk, _folder, _port, _keys, _list, _expiries, _log, _store):
+    for check in (_clock, _disk, _folder, _port, _keys, _list, _expiries, _log, _store, _duties):
         checks.append(check(asked))
     checks.append(await _engine(asked))
     checks.append(_area(asked))
@@ -220,6 +223,20 @@ def _store(asked: Asked) -> JSONObject:
     if failure is not None:
         return _found("store", False, str(failure), failure.next_step)
     return _found("store", True, "writes are synced")
+
+
+def _duties(asked: Asked) -> JSONObject:
+    node = asked.running.node
+    with node.database.read() as session:
+        owed = counted(session, node.ambient.now())
+    if owed["overdue"]:
+        return _found(
+            "duties",
+            False,
+            f"{owed['overdue']} overdue",
+            "See who owes them: `bylag duties list --overdue`.",
+        )
+    return _found("duties", True, f"{owed['soon']} due within a week" if owed["soon"] else "none overdue")
 
 
 def _peers(asked: Asked) -> list[ParticipantId]:

@@ -5,6 +5,7 @@ A change here comes with a migration (``connector/store/migrations``); a test co
 
 from connector.store.tables.catalog import DatasetRow, OfferRow, VersionRow
 from connector.store.tables.contract import AgreementRow, NegotiationRow
+from connector.store.tables.duty import DutyTaskRow
 from connector.store.tables.events import EventRow
 from connector.store.tables.exchange import (
     CounterRow,
@@ -25,6 +26,7 @@ __all__ = [
     "CounterRow",
     "DatasetRow",
     "DeliveryRow",
+    "DutyTaskRow",
     "EventRow",
     "ExchangeRow",
     "GuestCredentialRow",

@@ -48,3 +48,5 @@ class AgreementRow(SQLModel, table=True):
     begun: int
     ended: int | None = None
     end_code: str | None = None
+    duty_changes: int = 0
+    """How often its duties have changed: what was decided at another number is decided anew."""

@@ -114,6 +114,8 @@ class DeliveryRow(SQLModel, table=True):
     table_schema: bytes
     complete: bool
     received: int
+    discarded: int | None = None
+    """When it was given up: its key is destroyed and its files are removed."""
 
 
 class CounterRow(SQLModel, table=True):

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("begun", sa.Integer(), nullable=False),
         sa.Column("ended", sa.Integer(), nullable=True),
         sa.Column("end_code", sa.String(), nullable=True),
+        sa.Column("duty_changes", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_agreement_peer"), "agreement", ["peer"], unique=False)
@@ -208,6 +209,7 @@ def upgrade() -> None:
         sa.Column("table_schema", sa.LargeBinary(), nullable=False),
         sa.Column("complete", sa.Boolean(), nullable=False),
         sa.Column("received", sa.Integer(), nullable=False),
+        sa.Column("discarded", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["exchange"],
             ["exchange.id"],
@@ -307,6 +309,38 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("agreement", "begin", "until"),
     )
+    op.create_table(
+        "duty_task",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("agreement", sa.String(), nullable=False),
+        sa.Column("duty", sa.String(), nullable=False),
+        sa.Column("rule", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("owed_by", sa.String(), nullable=False),
+        sa.Column("occasion", sa.String(), nullable=False),
+        sa.Column("exchange", sa.String(), nullable=True),
+        sa.Column("parent", sa.String(), nullable=True),
+        sa.Column("arisen", sa.Integer(), nullable=False),
+        sa.Column("due", sa.Integer(), nullable=True),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("reports", sa.Integer(), nullable=False),
+        sa.Column("report", sa.String(), nullable=True),
+        sa.Column("reported", sa.Integer(), nullable=True),
+        sa.Column("accepted", sa.Boolean(), nullable=False),
+        sa.Column("amount", sa.Integer(), nullable=True),
+        sa.Column("code", sa.String(), nullable=True),
+        sa.Column("changed", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agreement"],
+            ["agreement.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(op.f("ix_duty_task_agreement"), "duty_task", ["agreement"], unique=False)
+    op.create_index(op.f("ix_duty_task_parent"), "duty_task", ["parent"], unique=False)
+    op.create_index("duty_task_by_due", "duty_task", ["late", "report", "due"], unique=False)
     op.create_table(
         "offer",
         sa.Column("id", sa.String(), nullable=False),
