@@ -19,14 +19,13 @@ import asyncio
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from connector.audit.scope import Scope
 from connector.exchange import custody, labels, metered
 from connector.exchange.channel import Channel, Frame, Heartbeat, Signed
 from connector.exchange.conversation import Conversation, OutOfTurn, commit_members
-from connector.exchange.declared import NOTHING, Declared
+from connector.exchange.declared import NOTHING
 from connector.exchange.digest import FrameKey, RunningDigest, after_frame, key_digest
 from connector.exchange.ground import Denied, Ground, Terms
 from connector.exchange.inbox import Delivery, sync
@@ -49,16 +48,16 @@ from connector.exchange.provider import Interrupted
 from connector.exchange.received import Received
 from connector.exchange.sealing import counterlog, seal
 from connector.exchange.version_facts import VersionFacts
+from connector.exchange.wish import Wish
 from connector.store import outbox
 from connector.store.memory import give_memory_back
 from connector.store.tables import DeliveryRow, ExchangeRow
 from connector.store.writer import Transaction
-from ledger.ambient import fresh_id
 from ledger.canonical import JSONObject, decode_object, encode
 from ledger.commitment import fresh_json
 from ledger.document import SignedDocument, from_json
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import DatasetId, ExchangeId, MessageHash, Milliseconds
+from ledger.names import ExchangeId, MessageHash, Milliseconds
 
 DEADLINE_MS: Final = 60_000
 OTHER_LABELS: Final = "OTHER_LABELS"
@@ -76,19 +75,6 @@ class WrongBytes(BylagError):
 
 _Coming = tuple[Commit, MessageHash, Milliseconds]
 """A window: its Commit, that message's hash, and when it claims to have been signed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a consumer asks for under an agreement."""
-
-    dataset: DatasetId
-    purpose: str
-    mode: str = "transfer"
-    version: str | None = None
-    cursor: int = 0
-    selection: JSONObject | None = None
-    declared: Declared = NOTHING
 
 
 class ConsumerExchange:
@@ -702,8 +688,3 @@ class ConsumerExchange:
                 return message
             if not isinstance(message, Heartbeat):
                 raise OutOfTurn("this message has no place in a transfer", field="body")
-
-
-def new_exchange(ground: Ground) -> ExchangeId:
-    """A fresh exchange id."""
-    return ExchangeId(fresh_id(ground.ambient))

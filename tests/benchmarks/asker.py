@@ -21,8 +21,9 @@ from connector.control.operation import run
 from connector.control.running import Running
 from connector.exchange.asking import AskingSession
 from connector.exchange.channel import Answer, Channel, Frame, Message, Question
-from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
+from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.inbox import Delivery
+from connector.exchange.wish import Wish, new_exchange
 from connector.node import Node
 from connector.peer.convert import encode_message
 from connector.store.home import Home

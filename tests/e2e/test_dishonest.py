@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector.exchange.channel import Message, Signed
-from connector.exchange.consumer import new_exchange
+from connector.exchange.wish import new_exchange
 from ledger.errors import BylagError
 from ledger.names import ParticipantId
 from tests.e2e.space import Participant, findings, reason, until

@@ -11,8 +11,9 @@ from connector.control.operation import run
 from connector.control.running import Running
 from connector.control.views import NodeLog
 from connector.exchange.channel import Channel, Message, Signed
-from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
+from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.inbox import Delivery
+from connector.exchange.wish import Wish, new_exchange
 from connector.node import Node
 from connector.store.tables import ExchangeRow
 from ledger.ambient import Ambient, SystemAmbient

@@ -21,8 +21,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connector.exchange.answer import provide
 from connector.exchange.channel import Frame, Message, Signed
-from connector.exchange.consumer import ConsumerExchange, Wish
+from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.inbox import Delivery
+from connector.exchange.wish import Wish
 from connector.store.writer import Writer
 from ledger.errors import BylagError
 from tests.exchange.world import CONSUMER, DATASET, PROVIDER, Party, Rule, World

@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from connector.catalog.dataset import Dataset
 from connector.exchange.answer import provide
 from connector.exchange.channel import Signed
-from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
+from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.following import Bounds, FollowingSubscription
 from connector.exchange.inbox import Delivery, read_frames
 from connector.exchange.shelf import StoredShelf
+from connector.exchange.wish import Wish, new_exchange
 from connector.source.draft import TableOptions
 from connector.source.folder import SnapshotFolder
 from connector.source.manifest import Form

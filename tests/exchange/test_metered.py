@@ -24,11 +24,12 @@ from connector.exchange import metered
 from connector.exchange.answer import provide
 from connector.exchange.asking import AskingSession
 from connector.exchange.channel import Frame
-from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
+from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.conversation import Conversation
 from connector.exchange.inbox import Delivery
 from connector.exchange.messages import Accept, End
 from connector.exchange.provider import Interrupted
+from connector.exchange.wish import Wish, new_exchange
 from connector.store.tables import ExchangeRow
 from ledger.errors import BylagError
 from ledger.names import MessageHash, Milliseconds, ParticipantId

@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from connector.exchange.answer import provide
 from connector.exchange.asking import AskingSession
 from connector.exchange.channel import Answer
-from connector.exchange.consumer import ConsumerExchange, Wish, WrongBytes, new_exchange
+from connector.exchange.consumer import ConsumerExchange, WrongBytes
 from connector.exchange.ground import Denied
 from connector.exchange.inbox import Delivery
+from connector.exchange.wish import Wish, new_exchange
 from connector.policy.decision import CounterGuard
 from connector.policy.input import CounterName
 from tests.exchange.test_transfer import types

@@ -16,9 +16,10 @@ from connector.exchange import budget
 from connector.exchange.answer import provide
 from connector.exchange.asking import AskingSession
 from connector.exchange.channel import Answer, Signed
-from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
+from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.ground import Denied
 from connector.exchange.inbox import Delivery
+from connector.exchange.wish import Wish, new_exchange
 from connector.store.database import StoreUnavailable
 from ledger.document import sign
 from ledger.errors import BylagError

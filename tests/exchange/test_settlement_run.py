@@ -21,9 +21,10 @@ from connector.exchange.answer import provide
 from connector.exchange.answering import QUESTIONS_A_WINDOW
 from connector.exchange.asking import AskingSession
 from connector.exchange.channel import Signed
-from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
+from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.ground import Denied
 from connector.exchange.inbox import Delivery
+from connector.exchange.wish import Wish, new_exchange
 from ledger.errors import BylagError
 from ledger.names import Milliseconds
 from tests.exchange.settling import SettlingWorld, small_windows

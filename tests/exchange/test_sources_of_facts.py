@@ -19,12 +19,13 @@ import pytest
 from connector.exchange import events
 from connector.exchange.asking import AskingSession
 from connector.exchange.attested import StoredAttested
-from connector.exchange.consumer import ConsumerExchange, Wish
+from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.declared import Declared
 from connector.exchange.events import Events
 from connector.exchange.ground import Denied
 from connector.exchange.ruling import LeasedRulings
 from connector.exchange.use import record_use
+from connector.exchange.wish import Wish
 from connector.identity.directory import Directory
 from connector.policy.coverage import NOT_FED_YET, TABLE, FactFrom, Where
 from connector.policy.embedded import EmbeddedEngine

@@ -14,11 +14,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connector.exchange.answer import provide
 from connector.exchange.channel import Frame, Signed
-from connector.exchange.consumer import ConsumerExchange, Wish, WrongBytes, new_exchange
+from connector.exchange.consumer import ConsumerExchange, WrongBytes
 from connector.exchange.disputes import Disputes
 from connector.exchange.ground import Denied
 from connector.exchange.inbox import Delivery, read_frames
 from connector.exchange.late import LateSignatures
+from connector.exchange.wish import Wish, new_exchange
 from connector.policy.decision import CounterGuard
 from connector.policy.input import CounterName
 from connector.store.tables import ExchangeRow

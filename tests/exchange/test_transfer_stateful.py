@@ -32,11 +32,11 @@ from hypothesis.stateful import (
 
 from connector.exchange import provider
 from connector.exchange.channel import Frame, Message, Signed
-from connector.exchange.consumer import new_exchange
 from connector.exchange.disputes import Disputes
 from connector.exchange.inbox import read_frames
 from connector.exchange.late import LateSignatures
 from connector.exchange.windows import WindowMaker
+from connector.exchange.wish import new_exchange
 from connector.store import outbox
 from connector.store.tables import ExchangeRow
 from ledger.canonical import decode_object

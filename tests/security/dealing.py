@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connector.exchange.answer import provide
 from connector.exchange.channel import Signed
-from connector.exchange.consumer import ConsumerExchange, Progress, Wish, new_exchange
+from connector.exchange.consumer import ConsumerExchange, Progress
 from connector.exchange.inbox import Delivery
+from connector.exchange.wish import Wish, new_exchange
 from ledger.document import header_of, sign
 from ledger.errors import BylagError
 from tests.exchange.world import DATASET, Pipe, Rule, World, pipe

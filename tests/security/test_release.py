@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connector.exchange.answer import provide
 from connector.exchange.channel import Frame, Signed
-from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
+from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.ground import Denied
 from connector.exchange.inbox import DamagedDelivery, Delivery, read_frames
 from connector.exchange.use import use
+from connector.exchange.wish import Wish, new_exchange
 from connector.store.database import StoreUnavailable
 from ledger.errors import BylagError
 from tests.exchange.world import CONSUMER, DATASET, Party, Rule, World, pipe

@@ -15,13 +15,14 @@ from connector.contract.opening import PLACES as BESIDE
 from connector.control.operation import Asked, operation
 from connector.control.purpose import purpose
 from connector.exchange.channel import Channel
-from connector.exchange.consumer import ConsumerExchange, Progress, Wish, new_exchange
+from connector.exchange.consumer import ConsumerExchange, Progress
 from connector.exchange.declared import NOTHING, Declared
 from connector.exchange.discard import discard
 from connector.exchange.ground import Terms
 from connector.exchange.inbox import Delivery
 from connector.exchange.newest import NewestList
 from connector.exchange.use import Discarded, NoSuchDelivery, use
+from connector.exchange.wish import Wish, new_exchange
 from connector.peer.status import RemoteError
 from connector.source.original import writing
 from connector.store.tables import DeliveryRow, ExchangeRow

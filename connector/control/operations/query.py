@@ -25,9 +25,10 @@ from connector.control.operations.exchange import (
 from connector.control.purpose import purpose
 from connector.exchange.asking import AskingSession
 from connector.exchange.channel import Channel
-from connector.exchange.consumer import ConsumerExchange, Wish, new_exchange
+from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.ground import Terms
 from connector.exchange.use import record_use
+from connector.exchange.wish import Wish, new_exchange
 from connector.store.tables import ExchangeRow
 from ledger.canonical import JSON, JSONObject
 from ledger.names import AgreementId, DatasetId, ExchangeId

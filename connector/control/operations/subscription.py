@@ -17,10 +17,10 @@ from connector.control.operations.exchange import (
     terms_of,
 )
 from connector.control.purpose import purpose
-from connector.exchange.consumer import Wish, new_exchange
 from connector.exchange.following import Bounds, FollowingSubscription
 from connector.exchange.ground import Terms
 from connector.exchange.use import NoSuchDelivery
+from connector.exchange.wish import Wish, new_exchange
 from connector.store.tables import ExchangeRow
 from ledger.canonical import JSON, JSONObject
 from ledger.errors import BylagError, ErrorKind
