@@ -359,7 +359,7 @@ COUNTED = set_of(
             constraint("meteredTime", "lteq", "PT2S"),
             action={"rdf:value": {"@id": "read"}, "refinement": constraint("dateTime", "gt", HALF_PAST)},
         ),
-        obligation=[permission(constraint("dateTime", "gt", HALF_PAST), action="inform")],
+        obligation=[permission(constraint("dateTime", "lt", HALF_PAST), action="inform")],
         prohibition=[
             permission(
                 {
