@@ -55,7 +55,7 @@ def new_terms(value: str) -> Document:
     members = {"@type": "PartyCollection", "@id": "urn:x:" + value, "source": value}
     duty = {
         "@id": "urn:x:duty:" + value,
-        "action": {"rdf:value": {"@id": "inform"}, "refinement": [constraint("event", "eq", value)]},
+        "action": "inform",
         "informedParty": value,
         "consequence": [{"@id": "urn:x:consequence:" + value, "action": "compensate", "target": value}],
     }
@@ -64,7 +64,10 @@ def new_terms(value: str) -> Document:
         **offer(
             permission(*(constraint(name, "isAnyOf", [value, "urn:x:a"]) for name in NAMING), bill),
             permission(assignee=members),
-            permission(action="sell", duty=[duty]),
+            permission(
+                action={"rdf:value": {"@id": "sell"}, "refinement": [constraint("event", "eq", value)]},
+                duty=[duty],
+            ),
             {"@id": "urn:x:free", **permission(constraint("purpose", "isA", RESEARCH))},
             prohibition=[
                 {
