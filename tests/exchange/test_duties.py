@@ -332,6 +332,34 @@ def test_a_remedy_is_owed_when_the_provider_says_what_was_infringed(make: Make) 
     assert [code for _, code, *_ in taker.told()].count("INFRINGED") == 2
 
 
+def test_a_provider_can_owe_something_too(make: Make) -> None:
+    world = make(assigner=PROVIDER, obligation=[owed("tell", "inform", informingParty=PROVIDER)])
+    assert {row.owed_by for row in world.taker.tasks()} == {"provider"}
+    with pytest.raises(CannotReport):
+        world.taker.report("tell")
+    world.giver.report("tell")
+    world.carry()
+    assert world.taker.states() == {"tell": "fulfilled"}
+    world.taker.answer("tell", "NOT_DONE")
+    world.carry()
+    assert world.giver.states() == {"tell": "pending"}
+    agree(world)
+
+
+async def test_duties_are_reported_and_answered_after_the_agreement_ended(make: Make) -> None:
+    world = make(duty=[DELETE])
+    await world.exchange()
+    for party in (world.provider, world.consumer):
+        party.end_agreement()
+    world.later(31 * DAY)
+    world.sweep()
+    assert world.giver.states() == {"delete": "violated"}
+    world.taker.report("delete")
+    world.carry()
+    assert world.giver.states() == {"delete": "fulfilled"}
+    agree(world)
+
+
 # --- lies -------------------------------------------------------------------------------------------
 
 
