@@ -49,13 +49,13 @@ def test_what_is_no_template_or_no_value_is_said(alone: Shell) -> None:
 
 
 def test_a_dataset_is_published_with_a_template_and_its_price(space: Space) -> None:
-    (space.folder / "firms.csv").write_text("kind,number\na,1\nb,2\n")
+    (space.folder / "companies.csv").write_text("kind,number\na,1\nb,2\n")
     entry = space.bylag.json(
-        "publish", "firms.csv", "--home", "alfa", "--template", "paid-per-record", "--set", "price=25",
+        "publish", "companies.csv", "--home", "alfa", "--template", "paid-per-record", "--set", "price=25",
         "--set", "per=1000", "--set", "purpose=AcademicResearch",
     )  # fmt: skip
     terms = entry["offers"][-1]["document"]["terms"]
     assert (terms["price"]["amount"], terms["price"]["per"]) == (25, 1000)
     assert terms["purpose"] == "https://w3id.org/dpv#AcademicResearch"
-    told = space.bylag("dataset", "firms", "--home", "alfa").out
+    told = space.bylag("dataset", "companies", "--home", "alfa").out
     assert "0.25 SEK for each started 1,000 records" in told

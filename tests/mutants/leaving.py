@@ -64,7 +64,7 @@ WHAT_MAY_LEAVE: Final = (
     taken_out(
         "connector/exchange/ruling.py",
         "An exchange goes on after the event ended that it was allowed for",
-        ("            question.session, question.changes = question.put(), changes\n", "            pass\n"),
+        ("trust.digest, changes, self._attested.changes)", "trust.digest, changes, 0)"),
     ),
     taken_out(
         "connector/policy/coverage.py",
