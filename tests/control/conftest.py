@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from connector.policy.embedded import EmbeddedEngine
+from tests.engine import shared_engine
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[EmbeddedEngine]:
-    made = EmbeddedEngine()
-    yield made
-    made.close()
+def engine() -> EmbeddedEngine:
+    return shared_engine()

@@ -18,7 +18,6 @@ from connector.contract.states import Stamp, first_envelope
 from connector.contract.terms import Price
 from connector.exchange.ruling import LeasedRulings
 from connector.identity.directory import Directory
-from connector.policy.embedded import EmbeddedEngine
 from connector.policy.lease import LeasedEngine
 from connector.policy.normal import NormalPolicy
 from connector.policy.parse import normalise
@@ -28,6 +27,7 @@ from connector.store.writer import Transaction
 from ledger.canonical import JSONObject
 from ledger.document import SignedDocument, header_of
 from ledger.names import DataSpaceId, NegotiationId, ParticipantId
+from tests.engine import shared_engine
 from tests.exchange.settling import PER_RECORD, SettlingWorld, Side, _Surroundings
 from tests.exchange.world import AGREEMENT, CONSUMER, PROVIDER, SPACE, Party, Rule
 from tests.identity.world import Space
@@ -120,7 +120,7 @@ class OwingWorld(SettlingWorld):
         (folder / "space").mkdir()
         self.members = Space(folder / "space")
         self.listed = self.members.join(ParticipantId(PROVIDER))
-        self.engine = EmbeddedEngine()
+        self.engine = shared_engine()
         super().__init__(folder, price=PER_RECORD, frames=frames)
         self.terms = replace(
             self.terms,

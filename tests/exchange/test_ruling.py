@@ -27,6 +27,7 @@ from connector.store.tables import CounterRow
 from connector.store.writer import Writer
 from ledger.canonical import JSON
 from ledger.names import AgreementId, DatasetId, Milliseconds, RulebookDigest
+from tests.engine import shared_engine
 from tests.identity.world import ALVIK, BERGA, Space
 
 NOON = Milliseconds(1_767_268_800_000)
@@ -73,7 +74,7 @@ def rulings(tmp_path: Path) -> LeasedRulings:
     alvik = space.join(ALVIK)
     space.join(BERGA)
     space.catch_up(alvik.trust)
-    engine = LeasedEngine(EmbeddedEngine(), space.ambient)
+    engine = LeasedEngine(shared_engine(), space.ambient)
     return LeasedRulings(lambda: engine, lambda: Directory(alvik.trust))
 
 
@@ -148,7 +149,7 @@ async def test_a_ruling_names_the_local_rules_that_were_asked_too(rulings: Lease
     alone = await rulings.rule(asked, {name: 0})
     assert alone.rules == {"rulebook": alone.rulebook}
     local = LocalRules(replace(Rulebook.packaged(), revision=RulebookDigest("ab" * 32)), 1, False)
-    rulings._engine().switch(JoinedEngine(EmbeddedEngine(), local, Silent()))
+    rulings._engine().switch(JoinedEngine(shared_engine(), local, Silent()))
     joined = await rulings.rule(rulings.ask(TERMS, RESEARCH), {name: 0})
     assert joined.rules == {"rulebook": alone.rulebook, "local_rules": "ab" * 32}
     assert joined.recorded()[1]["local_rules"] == "ab" * 32

@@ -40,6 +40,7 @@ from ledger.canonical import decode_object
 from ledger.errors import BylagError
 from ledger.fields import BadField
 from ledger.names import Milliseconds
+from tests.engine import shared_engine
 from tests.exchange.tables import Fetching, Following, TableWorld, kinds, lines
 from tests.exchange.world import AGREEMENT, CONSUMER, DATASET, PROVIDER, Rule
 from tests.identity.world import Space
@@ -163,10 +164,8 @@ def pass_time(world: FactWorld, seconds: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[EmbeddedEngine]:
-    engine = EmbeddedEngine()
-    yield engine
-    engine.close()
+def engine() -> EmbeddedEngine:
+    return shared_engine()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from connector.policy.build import find_opa
 from connector.policy.embedded import EmbeddedEngine
 from connector.policy.errors import RulebookNotBuilt
+from tests.engine import shared_engine
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,5 @@ def opa() -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[EmbeddedEngine]:
-    made = EmbeddedEngine()
-    yield made
-    made.close()
+def engine() -> EmbeddedEngine:
+    return shared_engine()

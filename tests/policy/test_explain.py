@@ -184,7 +184,7 @@ def test_of_many_moments_the_nearest_are_asked_about_and_that_is_said(engine: Em
 
 @given(cases())
 @settings(
-    max_examples=12,
+    max_examples=6,
     database=None,
     deadline=None,
     phases=[Phase.generate],

@@ -13,11 +13,12 @@ from connector.policy.input import DecisionInput
 from connector.policy.server import ServerAddress, ServerEngine
 from ledger.ambient import SystemAmbient
 from ledger.canonical import encode
+from tests.engine import shared_engine
 from tests.opa import PACKAGED, running
 from tests.policy.strategies import cases
 from tests.policy.test_golden import DECISIONS
 
-POLICIES = 100
+POLICIES = 50
 """Each is asked five questions."""
 AT_ONCE = 16
 
@@ -26,7 +27,7 @@ AT_ONCE = 16
 def remote(opa) -> Iterator[ServerEngine]:  # type: ignore[no-untyped-def]
     with running(opa, "--bundle", PACKAGED) as started:
         address = ServerAddress("127.0.0.1", started.port)
-        made = ServerEngine(address, EmbeddedEngine().revision, SystemAmbient(), time_limit=10.0)
+        made = ServerEngine(address, shared_engine().revision, SystemAmbient(), time_limit=10.0)
         yield made
         made.close()
 
