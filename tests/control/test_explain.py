@@ -64,6 +64,7 @@ async def test_a_policy_is_asked_with_what_the_homes_list_attests(city: Running)
     assert ("collection", True) in otherwise(stranger)
 
 
+@pytest.mark.usefixtures("opa")
 async def test_local_rules_have_their_say_and_what_lifts_them_is_found(tmp_path: Path, city: Running) -> None:
     rules = tmp_path / "rules"
     rules.mkdir()
