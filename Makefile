@@ -34,8 +34,8 @@ help: ## show this list
 demo: $(VENV)/project.stamp ## start a small data space and tell what happens (ARGS=--once: run through and end)
 	@$(BIN)/bylag demo $(ARGS)
 
-test: $(VENV)/dev.stamp ## run the tests, all but the torture runs
-	$(BIN)/python -m pytest -m "not torture" $(ARGS)
+test: $(VENV)/dev.stamp ## run the tests, all but the torture runs and the one that moves gigabytes
+	$(BIN)/python -m pytest -m "not torture and not large" $(ARGS)
 
 lint: $(VENV)/dev.stamp ## check style, types, the arrows between rooms, and the protos
 	$(BIN)/ruff check .
