@@ -57,6 +57,7 @@ from connector.contract.messages import (
 from connector.contract.party import Party
 from connector.contract.states import TRANSITIONS, Entry, Negotiation, State
 from connector.contract.terms import Proposal
+from connector.policy.reading import read_policy
 from ledger.names import MessageHash, Milliseconds, NegotiationId
 
 MAX_PROPOSALS: Final = 64
@@ -76,10 +77,12 @@ def advance(
     Steps: (1) a message that was taken already changes nothing; (2) it belongs here: data space,
     sender, recipient, ids; (3) the machine allows it; (4) it follows the sender's last message and
     answers the other's last; (5) it is signed by its sender with a key valid now, and so is the
-    agreement; (6) it says what it may say at this point. Does not check membership, that ``sender``
-    is the peer who delivered it, nor that its time is close to now: the caller does.
+    agreement; (6) it says what it may say at this point; (7) the policy that it proposes or fixes is
+    enforced here, between these two. Does not check membership, that ``sender`` is the peer
+    who delivered it, nor that its time is close to now: the caller does.
 
-    Raises a :class:`~connector.contract.errors.ContractError`, ``BadSignature`` or ``MalformedJson``.
+    Raises a :class:`~connector.contract.errors.ContractError`, ``BadSignature``, ``MalformedJson``,
+    ``PolicyRefused`` or ``MalformedPolicy``.
     """
     if negotiation is not None and negotiation.knows(message):
         return negotiation
@@ -92,6 +95,8 @@ def advance(
     moved = _move(negotiation, sender_role, message)
     _verify_sender(message, keys, at)
     _verify_agreement(moved, message, keys, at)
+    if message.body.step in {Step.REQUEST, Step.OFFER, Step.AGREE}:
+        _check_policy(moved)
     return moved
 
 
@@ -271,6 +276,20 @@ def _take(negotiation: Negotiation, role: Role, message: Message) -> Negotiation
 def _check_dataset(negotiation: Negotiation, proposal: Proposal) -> None:
     if proposal.dataset != negotiation.proposal.dataset:
         raise NotThisNegotiation("this negotiation is about another dataset", field="proposal.dataset")
+
+
+def _check_policy(negotiation: Negotiation) -> None:
+    """Nobody signs what cannot be enforced, or what names other parties than the two who sign.
+
+    A stored negotiation is not held to it again: what was taken stays what it was.
+    """
+    proposal, agreement = negotiation.proposal, negotiation.agreement
+    read_policy(proposal.terms.policy).agreed(
+        name="urn:bylag:proposal" if agreement is None else f"urn:bylag:agreement:{agreement.id}",
+        assigner=negotiation.provider,
+        assignee=negotiation.consumer,
+        target=proposal.dataset,
+    )
 
 
 def _check_own_party(envelope: Envelope, party: Party) -> None:

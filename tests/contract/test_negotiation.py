@@ -26,6 +26,7 @@ from connector.contract.messages import (
     Accepted,
     AgreementTermination,
     ContractAgreement,
+    ContractOffer,
     ContractRequest,
     ContractTermination,
     ContractVerification,
@@ -39,8 +40,12 @@ from connector.contract.negotiation import MAX_PROPOSALS, advance, assign_pid
 from connector.contract.party import Party, ProtectionRole
 from connector.contract.states import TRANSITIONS, Negotiation, State, next_envelope
 from connector.contract.stored import dump, load
-from ledger.canonical import JSONObject, decode_object, encode
+from connector.contract.terms import Proposal, policy_digest
+from connector.policy.errors import MalformedPolicy, PolicyRefused
+from connector.policy.parse import normalise
+from ledger.canonical import JSON, JSONObject, decode_object, encode
 from ledger.document import BadSignature, SignedDocument, thumbprint
+from ledger.errors import BylagError
 from ledger.fields import BadField
 from ledger.names import AgreementId, MessageHash, Milliseconds, NegotiationId, ParticipantId, UnitId
 from tests.contract.world import (
@@ -233,6 +238,52 @@ def test_the_first_message_of_another_negotiation_contradicts_nothing() -> None:
     other = World().make(C, world.body(Step.REQUEST))
     message = compose(replace(other.envelope, consumer_pid="c-0002"), other.body, KEYS[C])
     refused(world, C, message, NotThisNegotiation)
+
+
+def proposed(policy: JSONObject) -> Proposal:
+    return replace(PROPOSAL, terms=replace(TERMS, policy=policy, policy_digest=policy_digest(policy)))
+
+
+def offered(**members: JSON) -> JSONObject:
+    return normalise({"@type": "Offer", "permission": [{"action": "use"}], **members}).content
+
+
+def unenforced() -> JSONObject:
+    """A duty that is not done within a day but after it, as a peer writes it who skips the gate."""
+    day: JSON = {"leftOperand": "elapsedTime", "operator": "eq", "rightOperand": "P1D"}
+    duty: JSON = {"@id": "urn:x:tell", "action": "inform", "constraint": day}
+    policy = encode(offered(permission=[{"action": "use", "duty": [duty]}]))
+    return decode_object(policy.replace(b'"elapsedTime"', b'"delayPeriod"').replace(b'"eq"', b'"gt"'))
+
+
+NOT_ENFORCED: dict[str, tuple[JSONObject, type[BylagError]]] = {
+    "a term that is not enforced": (unenforced(), PolicyRefused),
+    "no policy at all": ({"permission": "use"}, MalformedPolicy),
+    "not in its one spelling": ({**offered(), "rules": []}, MalformedPolicy),
+    "for another": (offered(assignee="did:web:third.example"), MalformedPolicy),
+    "by another": (offered(assigner="did:web:third.example"), MalformedPolicy),
+    "about another dataset": (offered(target="urn:x:other"), MalformedPolicy),
+}
+
+
+@pytest.mark.parametrize("name", NOT_ENFORCED)
+@pytest.mark.parametrize("role", Role)
+def test_a_policy_that_could_not_be_enforced_does_not_come_onto_the_table(role: Role, name: str) -> None:
+    policy, error = NOT_ENFORCED[name]
+    for already in ((), WAYS[State.REQUESTED if role is P else State.OFFERED]):
+        world = World()
+        if already:
+            world.play(*already)
+        body = ContractRequest if role is C else ContractOffer
+        refused(world, role, world.make(role, body(proposed(policy), PARTIES[role])), error)
+
+
+def test_a_policy_that_names_these_two_and_this_dataset_is_taken() -> None:
+    named = offered(assigner=PROVIDER, assignee=CONSUMER, target=PROPOSAL.dataset)
+    world = World()
+    assert (
+        world.deliver(C, world.make(C, ContractRequest(proposed(named), PARTIES[C]))).state is State.REQUESTED
+    )
 
 
 def test_a_party_cannot_be_described_as_somebody_else() -> None:

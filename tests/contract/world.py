@@ -39,6 +39,7 @@ from connector.contract.terms import (
     VersionRule,
     policy_digest,
 )
+from connector.policy.parse import normalise
 from ledger.canonical import JSONObject
 from ledger.document import thumbprint
 from ledger.names import (
@@ -64,7 +65,7 @@ CONSUMER = ParticipantId("did:web:company.example")
 CITIZEN = ParticipantId("guest:" + "5a" * 16)
 PIDS = {Role.CONSUMER: NegotiationId("c-0001"), Role.PROVIDER: NegotiationId("p-0001")}
 LIST = ListReference(4, hashlib.sha256(b"list 4").hexdigest())
-POLICY: JSONObject = {"rules": [{"kind": "permission", "action": "use", "constraints": []}]}
+POLICY: JSONObject = normalise({"@type": "Offer", "permission": [{"action": "use"}]}).content
 
 
 def key(name: str) -> Ed25519PrivateKey:

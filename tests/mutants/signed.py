@@ -85,6 +85,16 @@ WHAT_WAS_SIGNED: Final = (
     ),
     taken_out(
         NEGOTIATION,
+        "Terms are signed that nobody can enforce, or that bind somebody else",
+        ("        _check_policy(moved)\n", "        pass\n"),
+    ),
+    taken_out(
+        NEGOTIATION,
+        "Terms are signed that nobody can enforce, or that bind somebody else",
+        ("assignee=negotiation.consumer,", 'assignee=ParticipantId("did:web:third.example"),'),
+    ),
+    taken_out(
+        NEGOTIATION,
         "A message that the state does not allow",
         (
             'raise IllegalMove(f"the {role.value} cannot send a {message.body.kind} {here}", field="type")',
