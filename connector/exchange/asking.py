@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from connector.exchange import metered
 from connector.exchange.channel import Answer, Channel, Heartbeat, Question, Signed, WindowOpen
 from connector.exchange.consumer import WrongBytes
 from connector.exchange.conversation import Conversation, OutOfTurn, commit_members
@@ -26,7 +25,6 @@ from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject, encode
 from ledger.errors import BylagError
-from ledger.names import ExchangeId
 
 
 @dataclass(slots=True)
@@ -83,13 +81,9 @@ class AskingSession:
         def record(transaction: Transaction) -> None:
             row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
             row.state = "COMPLETED"
-            self._conversation.shown.store(transaction, *self._place)
+            self._conversation.store_shown(transaction)
 
         await self._ground.writer.write(record)
-
-    @property
-    def _place(self) -> tuple[ExchangeId, int]:
-        return self._conversation.exchange, self._conversation.attempt
 
     async def close(self) -> None:
         """Give the session up: whoever still waits for an answer is told so."""
@@ -195,21 +189,9 @@ class AskingSession:
                     *(self._conversation.sent, self._conversation.heard, self._conversation.exchange),
                 ),
             )
-            metered.signed(
-                transaction,
-                place=self._place,
-                agreement=self._conversation.agreement,
-                peer=self._conversation.peer,
-                commit=body,
-                message=commit,
-                time=time,
-                mode="query",
-                ack=signed.document,
-                now=self._ground.ambient.now(),
+            self._conversation.acknowledged(
+                transaction, signed.document, body, message=commit, time=time, mode="query"
             )
-            shown = self._conversation.shown
-            shown.signed(signed.document.digest, body.window)
-            shown.store(transaction, *self._place)
             return signed
 
         await self._channel.send(await self._ground.writer.write(record))

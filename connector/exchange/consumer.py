@@ -453,7 +453,7 @@ class ConsumerExchange:
     ) -> tuple[Signed, int, int]:
         commit = coming[0]
         frames = len(commit.digests)
-        people = self._labels.sign(transaction, self._place, labels.WINDOW, commit.window)
+        people = self._labels.sign(transaction, self._conversation.place, labels.WINDOW, commit.window)
         signed = self._conversation.say(
             transaction,
             Ack(window=commit.window, frame=frames, digest=commit.digest),
@@ -483,21 +483,9 @@ class ConsumerExchange:
     ) -> None:
         """Keep what the window counts for, and its Ack until the provider shows that it has it."""
         commit, hash_, time = coming
-        metered.signed(
-            transaction,
-            place=self._place,
-            agreement=self._terms.agreement,
-            peer=self._terms.provider,
-            commit=commit,
-            message=hash_,
-            time=time,
-            mode="transfer",
-            ack=ack.document,
-            now=self._ground.ambient.now(),
-            cut=cut,
+        self._conversation.acknowledged(
+            transaction, ack.document, commit, message=hash_, time=time, mode="transfer", cut=cut
         )
-        self._conversation.shown.signed(ack.document.digest, commit.window)
-        self._conversation.shown.store(transaction, *self._place)
 
     async def _reject(self, message: Signed, commit: Commit, frame: int, code: str) -> None:
         """In place of an Ack: signed, recorded, sent; then the attempt is over."""
@@ -575,8 +563,8 @@ class ConsumerExchange:
                     **people_member(everything),
                 },
             )
-            self._labels.sign(transaction, self._place, labels.CUT, cut.window)
-            labels.store(transaction, self._place, labels.ALL, everything)
+            self._labels.sign(transaction, self._conversation.place, labels.CUT, cut.window)
+            labels.store(transaction, self._conversation.place, labels.ALL, everything)
             row = transaction.session.get_one(ExchangeRow, self._exchange)
             if cut.window > row.window:  # otherwise all of it was acknowledged before
                 if cut.frame and self._coming is not None:
@@ -609,7 +597,7 @@ class ConsumerExchange:
                 answering=message.document,
                 members={**receipt.members(), **people_member(everything)},
             )
-            labels.store(transaction, self._place, labels.ALL, everything)
+            labels.store(transaction, self._conversation.place, labels.ALL, everything)
             metered.all_held(transaction, self._exchange)
             stored = transaction.session.get_one(ExchangeRow, self._exchange)
             stored.state = "COMPLETED"
@@ -628,10 +616,6 @@ class ConsumerExchange:
         if theirs is not None:
             await seal(self._ground, self._channel, self._conversation, theirs)
 
-    @property
-    def _place(self) -> tuple[ExchangeId, int]:
-        return self._exchange, self._conversation.attempt
-
     async def _wait_for_acks(self) -> None:
         if self._acking is not None:
             await self._acking
@@ -647,7 +631,7 @@ class ConsumerExchange:
                 row.state, row.code = "TERMINATED", error.code
             elif row.state == "STARTED":
                 row.state = "SUSPENDED"
-            self._conversation.shown.store(transaction, *self._place)
+            self._conversation.store_shown(transaction)
             # What was signed may not have arrived; the outbox gets through to whoever may still call.
             now = self._ground.ambient.now()
             if not metered.resend(transaction, now, exchange=self._exchange) and row.last_ack:

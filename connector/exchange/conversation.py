@@ -18,9 +18,10 @@ from typing import Final
 
 from connector.audit.scope import Scope
 from connector.contract.messages import LogHead
+from connector.exchange import metered
 from connector.exchange.channel import Signed
 from connector.exchange.ground import Ground
-from connector.exchange.messages import Body, Commit, Envelope, content, read
+from connector.exchange.messages import Body, Commit, Cut, Envelope, content, read
 from connector.exchange.metered import Shown
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject
@@ -99,6 +100,46 @@ class Conversation:
             agreement=self.agreement,
             attempt=attempt,
         )
+
+    @property
+    def place(self) -> tuple[ExchangeId, int]:
+        """The exchange and the attempt."""
+        return self.exchange, self.attempt
+
+    def acknowledged(
+        self,
+        transaction: Transaction,
+        ack: SignedDocument,
+        commit: Commit,
+        *,
+        message: MessageHash,
+        time: Milliseconds,
+        mode: str,
+        cut: tuple[Cut, MessageHash] | None = None,
+    ) -> None:
+        """Consumer: keep what a window counts for, and its Ack until the provider shows that it has it.
+
+        ``message`` and ``time`` are those of the signed ``commit``.
+        """
+        metered.signed(
+            transaction,
+            place=self.place,
+            agreement=self.agreement,
+            peer=self.peer,
+            commit=commit,
+            message=message,
+            time=time,
+            mode=mode,
+            ack=ack,
+            now=self.ground.ambient.now(),
+            cut=cut,
+        )
+        self.shown.signed(ack.digest, commit.window)
+        self.store_shown(transaction)
+
+    def store_shown(self, transaction: Transaction) -> None:
+        """Keep how far the other side has shown that it has this side's Acks."""
+        self.shown.store(transaction, *self.place)
 
     def say(
         self,

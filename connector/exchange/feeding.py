@@ -198,7 +198,7 @@ class FeedingSubscription(ProviderExchange):
             signed = self._conversation.say(
                 transaction, receipt, members={**receipt.members(), **people_member(self._all)}
             )
-            labels.store(transaction, self._place, labels.ALL, self._all)
+            labels.store(transaction, self._conversation.place, labels.ALL, self._all)
             row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
             row.state = "COMPLETED"
             custody.remember_said(transaction, self._conversation)

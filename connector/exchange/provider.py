@@ -43,7 +43,7 @@ from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject
 from ledger.errors import BylagError, ErrorKind, alone
-from ledger.names import ExchangeId, LeafHash
+from ledger.names import LeafHash
 
 ROOM_SECONDS: Final = 0.5
 """How often a window that waits for room in the agreement's budget looks for it by itself."""
@@ -230,10 +230,10 @@ class ProviderExchange:
             members={**commit_members(commit), **people_member(window.labelled), "decision": decision.hex()},
             people=self._side_rows(window),
         )
-        labels.store(transaction, self._place, labels.WINDOW, window.labelled)
+        labels.store(transaction, self._conversation.place, labels.WINDOW, window.labelled)
         custody.open_window(
             transaction,
-            (*self._place, window.number),
+            (*self._conversation.place, window.number),
             self._terms.agreement,
             message=signed.document.digest,
             position=window.position,
@@ -242,7 +242,7 @@ class ProviderExchange:
         )
         metered.committed(
             transaction,
-            place=self._place,
+            place=self._conversation.place,
             agreement=self._terms.agreement,
             peer=self._terms.consumer,
             commit=commit,
@@ -252,10 +252,6 @@ class ProviderExchange:
         )
         custody.remember_said(transaction, self._conversation)
         return signed
-
-    @property
-    def _place(self) -> tuple[ExchangeId, int]:
-        return self._conversation.exchange, self._conversation.attempt
 
     def _side_rows(self, window: Window) -> dict[str, JSONObject]:
         """What each person's own record says of this exchange."""
@@ -318,10 +314,10 @@ class ProviderExchange:
                 position=window.frame_positions[last] if sent else window.start_position,
                 code=code,
             )
-            labels.store(transaction, self._place, labels.CUT, part)
-            custody.shorten(transaction, self._place, cut)
+            labels.store(transaction, self._conversation.place, labels.CUT, part)
+            custody.shorten(transaction, self._conversation.place, cut)
             signed = self._record_cut(transaction, cut, everything)
-            metered.cut_short(transaction, self._place, cut, signed.document.digest)
+            metered.cut_short(transaction, self._conversation.place, cut, signed.document.digest)
             return signed
 
         self._was_cut = True
@@ -371,7 +367,7 @@ class ProviderExchange:
                 **people_member(everything),
             },
         )
-        labels.store(transaction, self._place, labels.ALL, everything)
+        labels.store(transaction, self._conversation.place, labels.ALL, everything)
         row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
         row.state, row.code = "TERMINATED", cut.code
         custody.remember_said(transaction, self._conversation)
@@ -476,7 +472,7 @@ class ProviderExchange:
             signed = self._conversation.say(
                 transaction, end, members={**end.members(), **people_member(self._all)}
             )
-            labels.store(transaction, self._place, labels.ALL, self._all)
+            labels.store(transaction, self._conversation.place, labels.ALL, self._all)
             custody.remember_said(transaction, self._conversation)
             return signed
 

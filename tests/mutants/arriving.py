@@ -94,7 +94,7 @@ WHAT_ARRIVES: Final = (
     taken_out(
         PROVIDER,
         "A consumer signs for frames that a Cut held back",
-        ("            custody.shorten(transaction, self._place, cut)\n", ""),
+        ("            custody.shorten(transaction, self._conversation.place, cut)\n", ""),
     ),
     taken_out(
         CONSUMER,
