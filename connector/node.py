@@ -30,6 +30,7 @@ from connector.contract.messages import LogHead
 from connector.contract.offer import Applicant, Offer, decode_offer
 from connector.contract.party import Party, PartyLog, ProtectionRole
 from connector.contract.settlements import Settlements
+from connector.contract.speaker import Speaker
 from connector.contract.terms import Proposal
 from connector.exchange import discard, metered, nonces
 from connector.exchange.agreed import StoredAgreements
@@ -449,34 +450,34 @@ class Node:
     def desk(self) -> Desk:
         """The negotiation desk."""
         agreed = self.duties.tasks.agreed
-        return Desk(writer=self.writer, database=self.database, on_force=agreed, **self._speaker)
+        return Desk(self.speaker, writer=self.writer, database=self.database, on_force=agreed)
 
     @cached_property
     def duties(self) -> Duties:
         """Tracked duties: what each side owes, and what they say to each other about it."""
-        return Duties(**self._speaker)
+        return Duties(self.speaker)
 
     @cached_property
     def settlements(self) -> Settlements:
         """Statements of what was delivered, and what it costs."""
         return Settlements(
+            self.speaker,
             resend=lambda transaction, now, agreement: metered.resend(transaction, now, agreement=agreement),
             by_rule=self.config.countersign_settlements,
-            **self._speaker,
         )
 
-    @property
-    def _speaker(self) -> dict[str, Any]:
-        """What whoever speaks to the other party of an agreement needs."""
-        return {
-            "me": self.me,
-            "space": self.space,
-            "key": lambda: self.ring.sign,
-            "ambient": self.ambient,
-            "recorder": self.recorder,
-            "keys": ListedKeys(lambda: self.directory),
-            "surroundings": self,
-        }
+    @cached_property
+    def speaker(self) -> Speaker:
+        """This participant, as it speaks to the other parties of its agreements."""
+        return Speaker(
+            me=self.me,
+            space=self.space,
+            key=lambda: self.ring.sign,
+            ambient=self.ambient,
+            recorder=self.recorder,
+            keys=ListedKeys(lambda: self.directory),
+            surroundings=self,
+        )
 
     @cached_property
     def post(self) -> Post:

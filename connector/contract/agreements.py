@@ -13,65 +13,32 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlmodel import select
 
-from connector.audit.recorder import Recorder
-from connector.audit.scope import Counterpart, Scope
-from connector.contract.agreement import Agreement, decode_agreement
 from connector.contract.ending import ending_of
-from connector.contract.errors import AgreementDiffers, IllegalMove
+from connector.contract.errors import AgreementDiffers, IllegalMove, NoSuchAgreement
 from connector.contract.force import evidence_of
-from connector.contract.keys import KeyDirectory
 from connector.contract.liability import Role
-from connector.contract.messages import AgreementTermination, Message, Step, compose
-from connector.contract.opening import commit_beside
-from connector.contract.states import Negotiation, Stamp, first_envelope
-from connector.contract.surroundings import Surroundings
+from connector.contract.messages import AgreementTermination, Message, Step
+from connector.contract.speaker import HeldAgreement, Speaker, agreement_row, held_agreement
+from connector.contract.states import Negotiation
 from connector.store import outbox
 from connector.store.tables import AgreementRow
 from connector.store.writer import Transaction
-from ledger.ambient import Ambient, fresh_id
 from ledger.canonical import JSONObject, encode
-from ledger.errors import BylagError, ErrorKind
-from ledger.names import AgreementId, DataSpaceId, Milliseconds, NegotiationId, ParticipantId
+from ledger.names import AgreementId, Milliseconds, ParticipantId
 
 OnForce = Callable[[Transaction, AgreementId, Milliseconds], None]
 """Told of an agreement that is in force, and since when by the message that both hold."""
 PERIOD_ENDED: Final = "PERIOD_ENDED"
 
 
-class NoSuchAgreement(BylagError):
-    """This participant has no agreement of that id."""
-
-    code = "NO_SUCH_AGREEMENT"
-    kind = ErrorKind.NOT_FOUND
-    default_next_step = "List them with `bylag agreement list`."
-
-
 class Agreements:
     """The agreements of one participant."""
 
-    def __init__(
-        self,
-        *,
-        me: ParticipantId,
-        space: DataSpaceId,
-        key: Callable[[], Ed25519PrivateKey],
-        ambient: Ambient,
-        recorder: Recorder,
-        keys: KeyDirectory,
-        surroundings: Surroundings,
-        on_force: OnForce | None = None,
-    ) -> None:
+    def __init__(self, speaker: Speaker, *, on_force: OnForce | None = None) -> None:
         """``on_force``: what begins with an agreement, in the transaction that puts it in force."""
-        self._me = me
-        self._space = space
-        self._key = key
-        self._ambient = ambient
-        self._recorder = recorder
-        self._keys = keys
-        self._surroundings = surroundings
+        self._speaker = speaker
         self._on_force = on_force
         self._ends: dict[AgreementId, Milliseconds | None] = {}
         """When each agreement's period ends: what was signed does not change."""
@@ -106,14 +73,14 @@ class Agreements:
                 windows=agreement.terms.windows,
                 policy_digest=agreement.terms.policy_digest,
                 list_number=agreement.list.number,
-                begun=self._ambient.now(),
+                begun=self._speaker.ambient.now(),
             )
         )
-        scope = self._scope(peer, agreement, role)
-        self._recorder.record(
+        held = HeldAgreement(agreement, role, peer)
+        self._speaker.recorder.record(
             transaction,
             "agreement",
-            scope,
+            self._speaker.scope(held),
             side_row={
                 "agreement": agreement.content(),
                 "signatures": [negotiation.provider_signature, negotiation.consumer_signature],
@@ -147,41 +114,22 @@ class Agreements:
         beside: Mapping[str, str],
     ) -> None:
         """This side ends an agreement in force, and tells the other. Raises ``IllegalMove``."""
-        row, agreement, role = _agreement_of(transaction, agreement_id)
+        row = agreement_row(transaction, agreement_id)
         if row.state != "active":
             raise IllegalMove(f"the agreement is {row.state}", field="agreement")
-        peer = ParticipantId(row.peer)
-        commitments, opening = commit_beside(self._ambient, beside)
-        scope = self._scope(peer, agreement, role)
-        now = self._ambient.now()
-        stamp = Stamp(
-            self._surroundings.list_reference(),
-            self._recorder.next_record(transaction, scope),
-            self._surroundings.head(),
-            now,
-            commitments,
-        )
-        envelope = first_envelope(
-            role,
-            NegotiationId(fresh_id(self._ambient)),
-            space=self._space,
-            sender=self._me,
-            recipient=peer,
-            stamp=stamp,
-        )
-        message = compose(
-            envelope, AgreementTermination(agreement.id, agreement.digest, code, now), self._key()
-        )
-        self._recorder.record(
+        held, now = held_agreement(row), self._speaker.ambient.now()
+        body = AgreementTermination(agreement_id, held.agreement.digest, code, now)
+        message, opening = self._speaker.compose(transaction, held, body, beside)
+        self._speaker.recorder.record(
             transaction,
             "termination",
-            scope,
+            self._speaker.scope(held),
             said=message.document,
             side_row={"beside": opening} if opening else {},
-            members={"code": code, "contract": agreement.digest},
+            members={"code": code, "contract": body.contract},
         )
         row.state, row.ended, row.end_code = "terminated", now, code
-        outbox.put(transaction, peer, message.document, opening, now)
+        outbox.put(transaction, held.peer, message.document, opening, now)
 
     def take_end(
         self,
@@ -192,15 +140,17 @@ class Agreements:
         opening: JSONObject,
     ) -> None:
         """The other side ended an agreement."""
-        row, agreement, role = _agreement_of(transaction, body.agreement)
+        row = agreement_row(transaction, body.agreement)
         if row.peer != peer:
             raise NoSuchAgreement("no such agreement", field="agreement")
-        ending = ending_of(agreement, role.other, message, keys=self._keys, at=self._ambient.now())
-        self._surroundings.bar(agreement.id, "AGREEMENT_TERMINATED")
-        self._recorder.record(
+        held, now = held_agreement(row), self._speaker.ambient.now()
+        agreement = held.agreement
+        ending = ending_of(agreement, held.role.other, message, keys=self._speaker.keys, at=now)
+        self._speaker.surroundings.bar(agreement.id, "AGREEMENT_TERMINATED")
+        self._speaker.recorder.record(
             transaction,
             "termination",
-            self._scope(peer, agreement, role),
+            self._speaker.scope(held),
             heard=message.document,
             side_row={"beside": opening} if opening else {},
             members={
@@ -210,11 +160,11 @@ class Agreements:
             },
         )
         if row.state == "active":
-            row.state, row.ended, row.end_code = "terminated", self._ambient.now(), ending.code
+            row.state, row.ended, row.end_code = "terminated", now, ending.code
 
     def expire(self, transaction: Transaction) -> int:
         """Turn agreements whose period is over to ``expired``; how many there were."""
-        now = self._ambient.now()
+        now = self._speaker.ambient.now()
         active = transaction.session.exec(select(AgreementRow.id).where(AgreementRow.state == "active")).all()
         due = [each for each in active if self._is_over(transaction, AgreementId(each), now)]
         for each in due:
@@ -223,44 +173,30 @@ class Agreements:
 
     def _is_over(self, transaction: Transaction, agreement: AgreementId, now: Milliseconds) -> bool:
         if agreement not in self._ends:
-            self._ends[agreement] = _agreement_of(transaction, agreement)[1].terms.period.end
+            self._ends[agreement] = held_agreement(
+                agreement_row(transaction, agreement)
+            ).agreement.terms.period.end
         end = self._ends[agreement]
         return end is not None and now >= end
 
     def _expire(self, transaction: Transaction, agreement_id: AgreementId, now: Milliseconds) -> None:
-        row, agreement, role = _agreement_of(transaction, agreement_id)
-        self._surroundings.bar(agreement_id, "AGREEMENT_ENDED")
-        self._recorder.record(
+        row = agreement_row(transaction, agreement_id)
+        held = held_agreement(row)
+        self._speaker.surroundings.bar(agreement_id, "AGREEMENT_ENDED")
+        self._speaker.recorder.record(
             transaction,
             "expiry",
-            self._scope(ParticipantId(row.peer), agreement, role),
+            self._speaker.scope(held),
             members={
                 "code": PERIOD_ENDED,
-                "contract": agreement.digest,
-                "until": agreement.terms.period.end,
+                "contract": held.agreement.digest,
+                "until": held.agreement.terms.period.end,
             },
         )
         row.state, row.ended, row.end_code = "expired", now, PERIOD_ENDED
-
-    def _scope(self, peer: ParticipantId, agreement: Agreement, role: Role) -> Scope:
-        mine, theirs = agreement.party(role), agreement.party(role.other)
-        return Scope(
-            counterpart=Counterpart(peer, self._surroundings.is_person(peer), theirs.unit),
-            unit=mine.unit,
-            agreement=agreement.id,
-        )
 
 
 def require_free(transaction: Transaction, agreement: AgreementId) -> None:
     """Raise ``AgreementDiffers`` for an id that an agreement has: a provider must give a fresh one."""
     if transaction.session.get(AgreementRow, agreement) is not None:
         raise AgreementDiffers("another agreement has this id", field="agreement.id")
-
-
-def _agreement_of(
-    transaction: Transaction, agreement_id: AgreementId
-) -> tuple[AgreementRow, Agreement, Role]:
-    row = transaction.session.get(AgreementRow, agreement_id)
-    if row is None:
-        raise NoSuchAgreement("no such agreement", field="agreement")
-    return row, decode_agreement(row.payload), Role(row.role)

@@ -21,16 +21,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlmodel import col, func, select
 
-from connector.audit.recorder import Recorder
 from connector.audit.scope import Counterpart, Scope
 from connector.contract import stored
 from connector.contract.agreement import Agreement, sign_agreement
 from connector.contract.agreements import Agreements, OnForce, require_free
 from connector.contract.errors import IllegalMove, NotThisNegotiation
-from connector.contract.keys import KeyDirectory
 from connector.contract.liability import Role
 from connector.contract.messages import (
     Accepted,
@@ -50,21 +47,20 @@ from connector.contract.messages import (
 from connector.contract.negotiation import advance, assign_pid
 from connector.contract.offer import Applicant
 from connector.contract.opening import commit_beside, read_beside
-from connector.contract.states import Negotiation, Stamp, State, first_envelope, next_envelope
-from connector.contract.surroundings import Surroundings
+from connector.contract.speaker import Speaker
+from connector.contract.states import Negotiation, State, first_envelope, next_envelope
 from connector.contract.terms import Proposal
 from connector.store import outbox
 from connector.store.database import Database
 from connector.store.tables import NegotiationRow
 from connector.store.writer import Transaction, Writer
-from ledger.ambient import Ambient, fresh_id
+from ledger.ambient import fresh_id
 from ledger.canonical import JSON, JSONObject, decode_object, encode
 from ledger.document import SignedDocument, thumbprint
 from ledger.errors import BylagError, ErrorKind
 from ledger.fields import BadField
 from ledger.names import (
     AgreementId,
-    DataSpaceId,
     Milliseconds,
     NegotiationId,
     ParticipantId,
@@ -117,38 +113,12 @@ class Desk:
     """Negotiates for one participant."""
 
     def __init__(
-        self,
-        *,
-        me: ParticipantId,
-        space: DataSpaceId,
-        key: Callable[[], Ed25519PrivateKey],
-        ambient: Ambient,
-        writer: Writer,
-        database: Database,
-        recorder: Recorder,
-        keys: KeyDirectory,
-        surroundings: Surroundings,
-        on_force: OnForce | None = None,
+        self, speaker: Speaker, *, writer: Writer, database: Database, on_force: OnForce | None = None
     ) -> None:
-        self._me = me
-        self._space = space
-        self._key = key
-        self._ambient = ambient
+        self._speaker = speaker
         self._writer = writer
         self._database = database
-        self._recorder = recorder
-        self._keys = keys
-        self._surroundings = surroundings
-        self.agreements = Agreements(
-            me=me,
-            space=space,
-            key=key,
-            ambient=ambient,
-            recorder=recorder,
-            keys=keys,
-            surroundings=surroundings,
-            on_force=on_force,
-        )
+        self.agreements = Agreements(speaker, on_force=on_force)
         """What comes of negotiations, and how it ends."""
 
     async def ask(
@@ -160,7 +130,7 @@ class Desk:
         beside: Mapping[str, str] | None = None,
     ) -> Standing:
         """Consumer: begin a negotiation with a ContractRequestMessage."""
-        body = ContractRequest(proposal, self._surroundings.own_party(unit))
+        body = ContractRequest(proposal, self._speaker.surroundings.own_party(unit))
         return await self._writer.write(
             lambda transaction: self._begin(transaction, Role.CONSUMER, provider, body, beside or {})
         )
@@ -174,7 +144,7 @@ class Desk:
         beside: Mapping[str, str] | None = None,
     ) -> Standing:
         """Provider: begin a negotiation with a ContractOfferMessage to somebody who did not ask."""
-        body = ContractOffer(proposal, self._surroundings.own_party(unit))
+        body = ContractOffer(proposal, self._speaker.surroundings.own_party(unit))
         return await self._writer.write(
             lambda transaction: self._begin(transaction, Role.PROVIDER, consumer, body, beside or {})
         )
@@ -188,7 +158,7 @@ class Desk:
         beside: Mapping[str, str],
     ) -> Standing:
         """Either side: put other terms on the table."""
-        party = self._surroundings.own_party(unit)
+        party = self._speaker.surroundings.own_party(unit)
 
         def body(standing: Standing) -> Body:
             if standing.role is Role.PROVIDER:
@@ -210,7 +180,7 @@ class Desk:
             if standing.role is Role.CONSUMER:
                 if negotiation.state is State.AGREED:
                     return self._verification(negotiation)
-                return Accepted(negotiation.proposal.digest, self._surroundings.own_party(unit))
+                return Accepted(negotiation.proposal.digest, self._speaker.surroundings.own_party(unit))
             if negotiation.state is State.VERIFIED:
                 return self._finalization(negotiation)
             return self._agreement(standing, unit)
@@ -225,7 +195,7 @@ class Desk:
 
     async def end_agreement(self, agreement: AgreementId, code: str, *, beside: Mapping[str, str]) -> None:
         """Either side: end an agreement in force. Bars releases before the record is durable."""
-        self._surroundings.bar(agreement, "AGREEMENT_TERMINATED")
+        self._speaker.surroundings.bar(agreement, "AGREEMENT_TERMINATED")
         await self._writer.write(
             lambda transaction: self.agreements.end(transaction, agreement, code, beside)
         )
@@ -241,9 +211,9 @@ class Desk:
         read_beside(message.envelope.commitments, opening)
         if message.envelope.sender != peer:
             raise NotThisNegotiation("the sender is not the peer who delivered this", field="sender")
-        if message.envelope.recipient != self._me:
+        if message.envelope.recipient != self._speaker.me:
             raise NotThisNegotiation("this is for another participant", field="recipient")
-        if message.envelope.space != self._space:
+        if message.envelope.space != self._speaker.space:
             raise NotThisNegotiation("this is of another data space", field="space")
         if isinstance(message.body, AgreementTermination):
             self.agreements.take_end(transaction, peer, message, message.body, opening)
@@ -256,15 +226,15 @@ class Desk:
             standing.negotiation if standing else None,
             role,
             message,
-            keys=self._keys,
-            at=self._ambient.now(),
+            keys=self._speaker.keys,
+            at=self._speaker.ambient.now(),
         )
         if standing is not None and moved is standing.negotiation:
             return
         if isinstance(message.body, ContractAgreement):
             require_free(transaction, message.body.agreement.id)
         if standing is None:
-            moved = assign_pid(moved, role.other, NegotiationId(fresh_id(self._ambient)))
+            moved = assign_pid(moved, role.other, NegotiationId(fresh_id(self._speaker.ambient)))
         mine = moved.pid(role.other)
         if mine is None:
             raise NotThisNegotiation("the message names no negotiation of this side")
@@ -295,19 +265,18 @@ class Desk:
         body: Body,
         beside: Mapping[str, str],
     ) -> Standing:
-        pid = NegotiationId(fresh_id(self._ambient))
-        commitments, opening = commit_beside(self._ambient, beside)
-        stamp = self._stamp(transaction, peer)
+        pid = NegotiationId(fresh_id(self._speaker.ambient))
+        commitments, opening = commit_beside(self._speaker.ambient, beside)
         envelope = first_envelope(
             role,
             pid,
-            space=self._space,
-            sender=self._me,
+            space=self._speaker.space,
+            sender=self._speaker.me,
             recipient=peer,
-            stamp=Stamp(stamp.list, stamp.aseq, stamp.head, stamp.time, commitments),
+            stamp=self._speaker.stamp(transaction, self._scope(peer), commitments),
         )
-        message = compose(envelope, body, self._key())
-        negotiation = advance(None, role, message, keys=self._keys, at=self._ambient.now())
+        message = compose(envelope, body, self._speaker.key())
+        negotiation = advance(None, role, message, keys=self._speaker.keys, at=self._speaker.ambient.now())
         standing = Standing(pid, role, peer, negotiation, ())
         self._say(transaction, standing, message, opening)
         return standing
@@ -331,15 +300,17 @@ class Desk:
         self, transaction: Transaction, standing: Standing, body: Body, beside: Mapping[str, str]
     ) -> Standing:
         """Say ``body`` next: sign, advance, record, store and put into the outbox."""
-        commitments, opening = commit_beside(self._ambient, beside)
-        stamp = self._stamp(transaction, standing.peer)
-        envelope = next_envelope(
+        commitments, opening = commit_beside(self._speaker.ambient, beside)
+        stamp = self._speaker.stamp(transaction, self._scope(standing.peer), commitments)
+        envelope = next_envelope(standing.negotiation, standing.role, stamp)
+        message = compose(envelope, body, self._speaker.key())
+        moved = advance(
             standing.negotiation,
             standing.role,
-            Stamp(stamp.list, stamp.aseq, stamp.head, stamp.time, commitments),
+            message,
+            keys=self._speaker.keys,
+            at=self._speaker.ambient.now(),
         )
-        message = compose(envelope, body, self._key())
-        moved = advance(standing.negotiation, standing.role, message, keys=self._keys, at=self._ambient.now())
         said = Standing(standing.id, standing.role, standing.peer, moved, standing.words)
         self._say(transaction, said, message, opening)
         return said
@@ -349,11 +320,11 @@ class Desk:
     ) -> None:
         self._record(transaction, standing, said=message, opening=opening)
         self._save(transaction, standing, opening)
-        outbox.put(transaction, standing.peer, message.document, opening, self._ambient.now())
+        outbox.put(transaction, standing.peer, message.document, opening, self._speaker.ambient.now())
 
     def _answer(self, transaction: Transaction, standing: Standing) -> None:
         """What a rule may answer without a person."""
-        applicant = self._surroundings.applicant(standing.peer)
+        applicant = self._speaker.surroundings.applicant(standing.peer)
         if not applicant.active:
             return
         try:
@@ -369,8 +340,8 @@ class Desk:
         """The answer that takes no person; None where it takes one. Raises :class:`KeyReplaced`."""
         negotiation = standing.negotiation
         if standing.role is Role.PROVIDER and negotiation.state is State.REQUESTED:
-            offer = self._surroundings.offer(negotiation.proposal)
-            if offer and offer.approves(applicant, negotiation.proposal, self._ambient.now()):
+            offer = self._speaker.surroundings.offer(negotiation.proposal)
+            if offer and offer.approves(applicant, negotiation.proposal, self._speaker.ambient.now()):
                 return self._agreement(standing, offer.unit)
         elif standing.role is Role.PROVIDER and negotiation.state is State.ACCEPTED:
             # The consumer accepted the terms that this side put on the table itself.
@@ -387,22 +358,22 @@ class Desk:
         consumer = negotiation.consumer_party
         if consumer is None or negotiation.consumer_pid is None or negotiation.provider_pid is None:
             raise IllegalMove("nobody has asked for an agreement yet", field="type")
-        now = self._ambient.now()
+        now = self._speaker.ambient.now()
         agreement = Agreement(
-            space=self._space,
-            id=AgreementId(fresh_id(self._ambient)),
+            space=self._speaker.space,
+            id=AgreementId(fresh_id(self._speaker.ambient)),
             consumer_pid=negotiation.consumer_pid,
             provider_pid=negotiation.provider_pid,
-            list=self._surroundings.list_reference(),
-            provider=negotiation.provider_party or self._surroundings.own_party(unit),
+            list=self._speaker.surroundings.list_reference(),
+            provider=negotiation.provider_party or self._speaker.surroundings.own_party(unit),
             consumer=consumer,
             offer=negotiation.proposal.offer,
             dataset=negotiation.proposal.dataset,
             versions=negotiation.proposal.versions,
             terms=negotiation.proposal.terms,
-            rulebook=self._surroundings.rulebook(),
+            rulebook=self._speaker.surroundings.rulebook(),
             witness_policy="quorum none\n",
-            nonce=self._ambient.random(32).hex(),
+            nonce=self._speaker.ambient.random(32).hex(),
             made=now,
             sign_by=Milliseconds(now + SIGN_WITHIN_MS),
         )
@@ -416,7 +387,7 @@ class Desk:
 
     def _sign(self, agreement: Agreement, role: Role) -> str:
         """This side's signature, by the key that the agreement names for it. Raises :class:`KeyReplaced`."""
-        key = self._key()
+        key = self._speaker.key()
         if thumbprint(key.public_key()) != agreement.party(role).key:
             raise KeyReplaced("the key that was named in this negotiation has been replaced", field="key")
         return sign_agreement(agreement, key)
@@ -425,18 +396,10 @@ class Desk:
         agreement, verification = negotiation.agreement, negotiation.message(Step.VERIFY)
         if agreement is None or verification is None:
             raise IllegalMove("there is no second signature to acknowledge", field="type")
-        return Finalized(agreement.digest, verification.digest, self._ambient.now())
-
-    def _stamp(self, transaction: Transaction, peer: ParticipantId) -> Stamp:
-        return Stamp(
-            list=self._surroundings.list_reference(),
-            aseq=self._recorder.next_record(transaction, self._scope(peer)),
-            head=self._surroundings.head(),
-            time=self._ambient.now(),
-        )
+        return Finalized(agreement.digest, verification.digest, self._speaker.ambient.now())
 
     def _scope(self, peer: ParticipantId) -> Scope:
-        return Scope(counterpart=Counterpart(peer, is_person=self._surroundings.is_person(peer)))
+        return Scope(counterpart=Counterpart(peer, is_person=self._speaker.surroundings.is_person(peer)))
 
     def _record(
         self,
@@ -455,7 +418,7 @@ class Desk:
             "dataset": standing.negotiation.proposal.dataset,
             "signed_time": message.envelope.time if message else None,
         }
-        self._recorder.record(
+        self._speaker.recorder.record(
             transaction,
             "negotiation",
             scope,
@@ -478,12 +441,12 @@ class Desk:
                 state=negotiation.state.value,
                 dataset=negotiation.proposal.dataset,
                 document=document,
-                changed=self._ambient.now(),
+                changed=self._speaker.ambient.now(),
             )
         row.peer_id = negotiation.pid(standing.role.other) or ""
         row.state = negotiation.state.value
         row.document = document
-        row.changed = self._ambient.now()
+        row.changed = self._speaker.ambient.now()
         transaction.session.add(row)
         transaction.session.flush()
         if negotiation.state is State.FINALIZED:

@@ -16,38 +16,31 @@ Rules that hold here:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlmodel import select
 
-from connector.audit.recorder import Recorder
-from connector.contract.errors import AgreementDiffers, ForgedSender, IllegalMove
-from connector.contract.keys import KeyDirectory, verify_by
+from connector.contract.errors import IllegalMove
 from connector.contract.liability import Role
 from connector.contract.messages import (
-    MAX_BYTES,
     DutyAnswered,
     DutyReported,
     Infringed,
     Message,
-    compose,
     read_message,
 )
-from connector.contract.opening import BadWords, commit_beside, read_beside, words_of
-from connector.contract.states import Stamp, first_envelope
-from connector.contract.surroundings import Surroundings
+from connector.contract.opening import BadWords, read_beside, words_of
+from connector.contract.speaker import Speaker
 from connector.contract.tasks import GRACE_MS, Matter, Tasks, task_id
 from connector.store import outbox
 from connector.store.tables import DutyTaskRow, ExchangeRow
 from connector.store.writer import Transaction
-from ledger.ambient import Ambient, fresh_id
 from ledger.canonical import JSON, JSONObject
 from ledger.commitment import BadOpening, fresh, opens, read_opening
 from ledger.document import SignedDocument
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import AgreementId, DataSpaceId, MessageHash, NegotiationId, ParticipantId
+from ledger.names import AgreementId, ExchangeId, MessageHash, ParticipantId
 
 NOT_TAKEN: Final = "NOT_TAKEN"
 """The other side refused a report as malformed, or of a task that it does not know."""
@@ -84,25 +77,9 @@ class Duties:
 
     kinds: Final = frozenset({DutyReported.kind, DutyAnswered.kind, Infringed.kind})
 
-    def __init__(
-        self,
-        *,
-        me: ParticipantId,
-        space: DataSpaceId,
-        key: Callable[[], Ed25519PrivateKey],
-        ambient: Ambient,
-        recorder: Recorder,
-        keys: KeyDirectory,
-        surroundings: Surroundings,
-    ) -> None:
-        self._me = me
-        self._space = space
-        self._key = key
-        self._ambient = ambient
-        self._recorder = recorder
-        self._keys = keys
-        self._surroundings = surroundings
-        self.tasks = Tasks(ambient=ambient, recorder=recorder, surroundings=surroundings)
+    def __init__(self, speaker: Speaker) -> None:
+        self._speaker = speaker
+        self.tasks = Tasks(speaker)
 
     # --- what this side says ------------------------------------------------------------------------
 
@@ -126,7 +103,7 @@ class Duties:
         committed = None
         if evidence is not None:
             words_of(evidence, EVIDENCE, MAX_EVIDENCE)
-            committed = fresh(EVIDENCE, evidence.encode(), self._ambient)
+            committed = fresh(EVIDENCE, evidence.encode(), self._speaker.ambient)
         body = DutyReported(
             matter.agreement.id,
             matter.agreement.digest,
@@ -140,7 +117,7 @@ class Duties:
         extra: JSONObject = {} if committed is None else {EVIDENCE: committed.to_json()}
         message, opening = self._compose(transaction, matter, body, beside, extra, row.exchange)
         self._reported(transaction, matter, row, message, body, opening, said=True)
-        outbox.put(transaction, matter.peer, message.document, opening, self._ambient.now())
+        outbox.put(transaction, matter.peer, message.document, opening, self._speaker.ambient.now())
         return row
 
     def answer(
@@ -171,7 +148,7 @@ class Duties:
         body = Infringed(agreement, matter.agreement.digest, rule)
         message, opening = self._compose(transaction, matter, body, beside, {}, None)
         rows = self._infringed(transaction, matter, message, body, opening, said=True)
-        outbox.put(transaction, matter.peer, message.document, opening, self._ambient.now())
+        outbox.put(transaction, matter.peer, message.document, opening, self._speaker.ambient.now())
         return rows
 
     # --- what this side hears -----------------------------------------------------------------------
@@ -189,7 +166,7 @@ class Duties:
             raise IllegalMove("this message is about no duty", field="type")
         _read_opening(message, body, opening)
         matter = self.tasks.matter(transaction, body.agreement)
-        self._verify(matter, peer, message, body)
+        self._speaker.verify(matter, peer, message, body.contract)
         if isinstance(body, Infringed):
             if matter.role is Role.PROVIDER:
                 raise IllegalMove("only the provider says what was infringed", field="sender")
@@ -224,23 +201,6 @@ class Duties:
         """
         exchange = None if row.exchange is None else transaction.session.get(ExchangeRow, row.exchange)
         return exchange is not None and exchange.role == "consumer" and exchange.window == 0
-
-    def _verify(
-        self,
-        matter: Matter,
-        peer: ParticipantId,
-        message: Message,
-        body: DutyReported | DutyAnswered | Infringed,
-    ) -> None:
-        envelope, agreement = message.envelope, matter.agreement
-        if matter.peer != peer:
-            raise NoSuchDuty("no such duty has arisen here", field="agreement")
-        if (body.contract, envelope.space) != (agreement.digest, self._space):
-            raise AgreementDiffers("is about another agreement", field="contract")
-        if envelope.sender != peer or envelope.recipient != self._me:
-            raise ForgedSender("the message is not from the other party to this one", field="sender")
-        now = self._ambient.now()
-        verify_by(self._keys, peer, message.document, body.kind, at=now, max_bytes=MAX_BYTES)
 
     def _take_report(
         self,
@@ -364,7 +324,7 @@ class Duties:
         body = DutyAnswered(matter.agreement.id, matter.agreement.digest, row.duty, row.id, report, code)
         message, opening = self._compose(transaction, matter, body, beside, {}, row.exchange)
         self._answered(transaction, matter, row, message, body, opening, said=True)
-        outbox.put(transaction, matter.peer, message.document, opening, self._ambient.now())
+        outbox.put(transaction, matter.peer, message.document, opening, self._speaker.ambient.now())
 
     def _compose(
         self,
@@ -375,23 +335,9 @@ class Duties:
         extra: JSONObject,
         exchange: str | None,
     ) -> tuple[Message, JSONObject]:
-        commitments, words = commit_beside(self._ambient, beside)
-        stamp = Stamp(
-            self._surroundings.list_reference(),
-            self._recorder.next_record(transaction, self.tasks.scope(matter, exchange)),
-            self._surroundings.head(),
-            self._ambient.now(),
-            commitments,
-        )
-        envelope = first_envelope(
-            matter.role,
-            NegotiationId(fresh_id(self._ambient)),
-            space=self._space,
-            sender=self._me,
-            recipient=matter.peer,
-            stamp=stamp,
-        )
-        return compose(envelope, body, self._key()), {**words, **extra}
+        about = None if exchange is None else ExchangeId(exchange)
+        message, words = self._speaker.compose(transaction, matter, body, beside, about)
+        return message, {**words, **extra}
 
     def _record(
         self,
@@ -438,7 +384,7 @@ class Duties:
 
     def _miss_if_due(self, transaction: Transaction, matter: Matter, row: DutyTaskRow) -> None:
         """What is overdue by now is, whether or not a sweep has seen it yet."""
-        if row.due is not None and row.due + GRACE_MS <= self._ambient.now():
+        if row.due is not None and row.due + GRACE_MS <= self._speaker.ambient.now():
             self.tasks.miss(transaction, matter, row)
 
 

@@ -90,6 +90,14 @@ class AgreementDiffers(ContractError):
     default_next_step = "Compare the agreement with the last proposal; sign only what was negotiated."
 
 
+class NoSuchAgreement(BylagError):
+    """This participant has no agreement of that id."""
+
+    code = "NO_SUCH_AGREEMENT"
+    kind = ErrorKind.NOT_FOUND
+    default_next_step = "List them with `bylag agreement list`."
+
+
 class SignByPassed(ContractError):
     """A signature came after the agreement's ``sign_by``."""
 

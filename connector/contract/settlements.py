@@ -21,30 +21,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlmodel import col, select
 
-from connector.audit.recorder import Recorder
-from connector.audit.scope import Counterpart, Scope
-from connector.contract.agreement import Agreement, decode_agreement
-from connector.contract.agreements import NoSuchAgreement
-from connector.contract.errors import AgreementDiffers, ForgedSender, IllegalMove
-from connector.contract.keys import KeyDirectory, verify_by
-from connector.contract.liability import Role
-from connector.contract.messages import (
-    MAX_BYTES as MAX_MESSAGE_BYTES,
-)
+from connector.contract.agreement import Agreement
+from connector.contract.errors import IllegalMove
+from connector.contract.keys import verify_by
 from connector.contract.messages import (
     Message,
     SettlementRefused,
     SettlementSigned,
-    compose,
     read_message,
 )
-from connector.contract.opening import commit_beside, read_beside
+from connector.contract.opening import read_beside
 from connector.contract.settlement import (
     MAX_BYTES,
     TYPE,
@@ -55,22 +45,18 @@ from connector.contract.settlement import (
     lines_in,
     statement,
 )
-from connector.contract.states import Stamp, first_envelope
-from connector.contract.surroundings import Surroundings
+from connector.contract.speaker import HeldAgreement, Speaker, agreement_row, held_agreement
 from connector.store import outbox
-from connector.store.tables import AgreementRow, SettlementRow
+from connector.store.tables import SettlementRow
 from connector.store.writer import Transaction
-from ledger.ambient import Ambient, fresh_id
 from ledger.canonical import JSONObject, encode
 from ledger.document import SignedDocument, sign_payload
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import (
     AgreementId,
-    DataSpaceId,
     ExchangeId,
     MessageHash,
     Milliseconds,
-    NegotiationId,
     ParticipantId,
 )
 
@@ -139,15 +125,6 @@ class NothingToAnswer(BylagError):
     default_next_step = "See what waits: `bylag settle list`."
 
 
-@dataclass(frozen=True, slots=True)
-class _Matter:
-    """The agreement that is settled, this side's role in it, and the other party."""
-
-    agreement: Agreement
-    role: Role
-    peer: ParticipantId
-
-
 def unsettled(connection: sqlite3.Connection, agreement: AgreementId, span: Span) -> list[Line]:
     """The windows up to the end of ``span`` whose Ack both hold and that no statement has billed."""
     found = connection.execute(
@@ -207,27 +184,9 @@ class Settlements:
 
     kinds: Final = frozenset({SettlementSigned.kind, SettlementRefused.kind})
 
-    def __init__(
-        self,
-        *,
-        me: ParticipantId,
-        space: DataSpaceId,
-        key: Callable[[], Ed25519PrivateKey],
-        ambient: Ambient,
-        recorder: Recorder,
-        keys: KeyDirectory,
-        surroundings: Surroundings,
-        resend: Resend,
-        by_rule: bool = False,
-    ) -> None:
+    def __init__(self, speaker: Speaker, *, resend: Resend, by_rule: bool = False) -> None:
         """``by_rule``: an equal statement is countersigned without a person."""
-        self._me = me
-        self._space = space
-        self._key = key
-        self._ambient = ambient
-        self._recorder = recorder
-        self._keys = keys
-        self._surroundings = surroundings
+        self._speaker = speaker
         self._resend = resend
         self.by_rule = by_rule
 
@@ -240,8 +199,8 @@ class Settlements:
 
         Raises a :class:`CannotSettle`, or :class:`~connector.contract.settlement.TooMuchToSettle`.
         """
-        matter = self._matter(transaction, agreement)
-        if span.until + GRACE_MS > self._ambient.now():
+        held = held_agreement(agreement_row(transaction, agreement))
+        if span.until + GRACE_MS > self._speaker.ambient.now():
             raise PeriodNotOver("the period is not over, or was over only just now", field="until")
         if _settled_over(transaction, agreement, span):
             raise AlreadySettled("both have signed a statement that covers part of the period", field="from")
@@ -249,24 +208,24 @@ class Settlements:
             raise OtherIsOpen("a statement that this side signed has no answer yet", field="agreement")
         if waiting := not_shown(transaction.sqlite, agreement, span):
             raise AcksUnderWay(f"{waiting} Acks of the period are not shown to have arrived", field="until")
-        made, payload = self._compute(transaction, matter, span)
+        made, payload = self._compute(transaction, held, span)
         row = transaction.session.get(SettlementRow, (agreement, span.begin, span.until))
         if row is not None and row.state == "received" and row.digest != digest_of(payload):
             raise StatementChanged("what was signed is no longer what this side computes", field="statement")
         both = row is not None and row.state == "received"
-        return self._say_signed(transaction, matter, made, payload, beside=beside, settled=both)
+        return self._say_signed(transaction, held, made, payload, beside=beside, settled=both)
 
     def refuse(
         self, transaction: Transaction, agreement: AgreementId, span: Span, beside: Mapping[str, str]
     ) -> SettlementRow:
         """A person says no to a statement that waits. Raises :class:`NothingToAnswer`."""
-        matter = self._matter(transaction, agreement)
+        held = held_agreement(agreement_row(transaction, agreement))
         row = transaction.session.get(SettlementRow, (agreement, span.begin, span.until))
         if row is None or row.state != "received":
             raise NothingToAnswer("no statement of that period waits for this side", field="from")
-        made, payload = self._compute(transaction, matter, span)
+        made, payload = self._compute(transaction, held, span)
         return self._say_refused(
-            transaction, matter, made, payload, row.digest, "REFUSED_BY_HAND", beside=beside
+            transaction, held, made, payload, row.digest, "REFUSED_BY_HAND", beside=beside
         )
 
     def compute(self, connection: sqlite3.Connection, agreement: Agreement, span: Span) -> Statement:
@@ -287,102 +246,85 @@ class Settlements:
         body = message.body
         if not isinstance(body, SettlementSigned | SettlementRefused):
             raise IllegalMove("this message settles nothing", field="type")
-        matter = self._matter(transaction, body.agreement)
-        self._verify(matter, peer, message, body)
+        held = held_agreement(agreement_row(transaction, body.agreement))
+        self._speaker.verify(held, peer, message, body.contract)
         if isinstance(body, SettlementRefused):
-            self._take_refusal(transaction, matter, message, body, opening)
+            self._take_refusal(transaction, held, message, body, opening)
         else:
-            self._take_signature(transaction, matter, message, body, opening)
-
-    def _verify(
-        self,
-        matter: _Matter,
-        peer: ParticipantId,
-        message: Message,
-        body: SettlementSigned | SettlementRefused,
-    ) -> None:
-        envelope, agreement = message.envelope, matter.agreement
-        if matter.peer != peer:
-            raise NoSuchAgreement("no such agreement", field="agreement")
-        if (body.contract, envelope.space) != (agreement.digest, self._space):
-            raise AgreementDiffers("settles another agreement", field="contract")
-        if envelope.sender != peer or envelope.recipient != self._me:
-            raise ForgedSender("the message is not from the other party to this one", field="sender")
-        now = self._ambient.now()
-        verify_by(self._keys, peer, message.document, body.kind, at=now, max_bytes=MAX_MESSAGE_BYTES)
+            self._take_signature(transaction, held, message, body, opening)
 
     def _take_signature(
         self,
         transaction: Transaction,
-        matter: _Matter,
+        held: HeldAgreement,
         message: Message,
         body: SettlementSigned,
         opening: JSONObject,
     ) -> None:
         span = Span(body.begin, body.until)
-        row = transaction.session.get(SettlementRow, (matter.agreement.id, span.begin, span.until))
+        row = transaction.session.get(SettlementRow, (held.agreement.id, span.begin, span.until))
         if row is not None and row.state == "settled" and row.digest == body.statement:
             return
         if row is not None and row.state == "received" and row.digest == body.statement:
             return
         is_answer = row is not None and row.state == "signed" and row.digest == body.statement
         if row is not None and is_answer:
-            self._verify_statement(matter, row.statement, body)
+            self._verify_statement(held, row.statement, body)
             row.theirs = body.signature
-            self._record(transaction, matter, span, row, "SETTLED", heard=message.document, opening=opening)
+            self._record(transaction, held, span, row, "SETTLED", heard=message.document, opening=opening)
             self._settle(transaction, row)
             return
-        made, payload = self._compute(transaction, matter, span)
-        code = self._objection(transaction, matter, span, body, digest_of(payload))
+        made, payload = self._compute(transaction, held, span)
+        code = self._objection(transaction, held, span, body, digest_of(payload))
         if code is not None:
-            self._resend(transaction, self._ambient.now(), matter.agreement.id)
+            self._resend(transaction, self._speaker.ambient.now(), held.agreement.id)
             self._say_refused(
-                transaction, matter, made, payload, body.statement, code, heard=message, opening=opening
+                transaction, held, made, payload, body.statement, code, heard=message, opening=opening
             )
             return
-        self._verify_statement(matter, payload, body)
-        row = self._keep(transaction, matter, made, payload, "received")
+        self._verify_statement(held, payload, body)
+        row = self._keep(transaction, held, made, payload, "received")
         row.theirs = body.signature
         by_rule = (
             self.by_rule
             and span.until - span.begin >= LEAST_BY_RULE_MS
-            and not not_shown(transaction.sqlite, matter.agreement.id, span)
+            and not not_shown(transaction.sqlite, held.agreement.id, span)
         )
         self._record(
-            transaction, matter, span, row, "RECEIVED", heard=message.document, opening=opening, whole=True
+            transaction, held, span, row, "RECEIVED", heard=message.document, opening=opening, whole=True
         )
         if by_rule:
-            self._say_signed(transaction, matter, made, payload, beside={}, settled=True)
+            self._say_signed(transaction, held, made, payload, beside={}, settled=True)
 
     def _objection(
-        self, transaction: Transaction, matter: _Matter, span: Span, body: SettlementSigned, own: str
+        self, transaction: Transaction, held: HeldAgreement, span: Span, body: SettlementSigned, own: str
     ) -> str | None:
         """Why the other side's statement is not even kept; None where it equals this side's."""
-        if _settled_over(transaction, matter.agreement.id, span):
+        if _settled_over(transaction, held.agreement.id, span):
             return "ALREADY_SETTLED"
-        waiting = _open(transaction, matter.agreement.id)
+        waiting = _open(transaction, held.agreement.id)
         if waiting is not None:  # also where its signature would fit by now: this side has signed another
             return "DIFFERS" if waiting == span else "OTHER_IS_OPEN"
-        if span.until > self._ambient.now():
+        if span.until > self._speaker.ambient.now():
             return "PERIOD_NOT_OVER"
         return "DIFFERS" if body.statement != own else None
 
-    def _verify_statement(self, matter: _Matter, payload: bytes, body: SettlementSigned) -> None:
+    def _verify_statement(self, held: HeldAgreement, payload: bytes, body: SettlementSigned) -> None:
         """The signature is over the bytes that this side computed, not over any that were sent."""
         document = SignedDocument(payload, body.signature)
-        now = self._ambient.now()
-        verify_by(self._keys, matter.peer, document, TYPE, at=now, max_bytes=MAX_BYTES)
+        now = self._speaker.ambient.now()
+        verify_by(self._speaker.keys, held.peer, document, TYPE, at=now, max_bytes=MAX_BYTES)
 
     def _take_refusal(
         self,
         transaction: Transaction,
-        matter: _Matter,
+        held: HeldAgreement,
         message: Message,
         body: SettlementRefused,
         opening: JSONObject,
     ) -> None:
         span = Span(body.begin, body.until)
-        row = transaction.session.get(SettlementRow, (matter.agreement.id, span.begin, span.until))
+        row = transaction.session.get(SettlementRow, (held.agreement.id, span.begin, span.until))
         if row is None or row.state != "signed" or row.digest != body.statement:
             return
         row.state, row.code, row.their_digest = "refused", body.code, body.own
@@ -395,34 +337,28 @@ class Settlements:
                 "amount": body.amount,
             }
         )
-        row.changed = self._ambient.now()
-        self._record(transaction, matter, span, row, body.code, heard=message.document, opening=opening)
+        row.changed = self._speaker.ambient.now()
+        self._record(transaction, held, span, row, body.code, heard=message.document, opening=opening)
 
     def not_taken(self, transaction: Transaction, peer: ParticipantId, message: str) -> None:
         """The other side could not take what this side said: a signature waits for nothing then."""
         row = transaction.session.exec(select(SettlementRow).where(SettlementRow.said == message)).first()
         if row is None or row.state != "signed":
             return
-        if self._matter(transaction, AgreementId(row.agreement)).peer == peer:
-            row.state, row.code, row.changed = "refused", NOT_TAKEN, self._ambient.now()
+        if agreement_row(transaction, AgreementId(row.agreement)).peer == peer:
+            row.state, row.code, row.changed = "refused", NOT_TAKEN, self._speaker.ambient.now()
 
     # --- how it is kept -----------------------------------------------------------------------------
 
-    def _matter(self, transaction: Transaction, agreement: AgreementId) -> _Matter:
-        row = transaction.session.get(AgreementRow, agreement)
-        if row is None:
-            raise NoSuchAgreement("no such agreement", field="agreement")
-        return _Matter(decode_agreement(row.payload), Role(row.role), ParticipantId(row.peer))
-
-    def _compute(self, transaction: Transaction, matter: _Matter, span: Span) -> tuple[Statement, bytes]:
+    def _compute(self, transaction: Transaction, held: HeldAgreement, span: Span) -> tuple[Statement, bytes]:
         transaction.session.flush()
-        made = self.compute(transaction.sqlite, matter.agreement, span)
+        made = self.compute(transaction.sqlite, held.agreement, span)
         return made, made.encoded()
 
     def _keep(
-        self, transaction: Transaction, matter: _Matter, made: Statement, payload: bytes, state: str
+        self, transaction: Transaction, held: HeldAgreement, made: Statement, payload: bytes, state: str
     ) -> SettlementRow:
-        place = (matter.agreement.id, made.span.begin, made.span.until)
+        place = (held.agreement.id, made.span.begin, made.span.until)
         row = transaction.session.get(SettlementRow, place)
         if row is None:
             row = SettlementRow(
@@ -435,12 +371,12 @@ class Settlements:
         row.state, row.digest, row.statement = state, digest_of(payload), payload
         row.lines, row.amount, row.currency = len(made.lines), made.amount, made.price.currency
         row.code, row.their_digest, row.their_totals = None, None, b""
-        row.changed = self._ambient.now()
+        row.changed = self._speaker.ambient.now()
         return row
 
     def _settle(self, transaction: Transaction, row: SettlementRow) -> None:
         """Both have signed: the statement's lines are its own from now on."""
-        row.state, row.changed = "settled", self._ambient.now()
+        row.state, row.changed = "settled", self._speaker.ambient.now()
         transaction.session.flush()
         transaction.sqlite.executemany(
             "UPDATE metered_window SET statement = ? WHERE exchange = ? AND attempt = ? AND number = ?",
@@ -450,22 +386,20 @@ class Settlements:
     def _say_signed(
         self,
         transaction: Transaction,
-        matter: _Matter,
+        held: HeldAgreement,
         made: Statement,
         payload: bytes,
         *,
         beside: Mapping[str, str],
         settled: bool,
     ) -> SettlementRow:
-        key, digest = self._key(), digest_of(payload)
+        key, digest = self._speaker.key(), digest_of(payload)
         signature = sign_payload(payload, TYPE, key)
-        agreement, span = matter.agreement, made.span
+        agreement, span = held.agreement, made.span
         body = SettlementSigned(agreement.id, agreement.digest, span.begin, span.until, digest, signature)
-        row = self._keep(transaction, matter, made, payload, "signed")
+        row = self._keep(transaction, held, made, payload, "signed")
         row.mine = signature
-        self._say(
-            transaction, matter, row, body, "SETTLED" if settled else "SIGNED", beside, whole=not settled
-        )
+        self._say(transaction, held, row, body, "SETTLED" if settled else "SIGNED", beside, whole=not settled)
         if settled:
             self._settle(transaction, row)
         return row
@@ -473,7 +407,7 @@ class Settlements:
     def _say_refused(
         self,
         transaction: Transaction,
-        matter: _Matter,
+        held: HeldAgreement,
         made: Statement,
         payload: bytes,
         refused: str,
@@ -483,7 +417,7 @@ class Settlements:
         heard: Message | None = None,
         opening: JSONObject | None = None,
     ) -> SettlementRow:
-        usage, agreement, span = made.usage, matter.agreement, made.span
+        usage, agreement, span = made.usage, held.agreement, made.span
         body = SettlementRefused(
             agreement.id,
             agreement.digest,
@@ -502,15 +436,15 @@ class Settlements:
         if known is not None and known.state in ("signed", "settled"):
             row = known  # what stands is not touched by what is refused beside it
         else:
-            row = self._keep(transaction, matter, made, payload, "refused")
+            row = self._keep(transaction, held, made, payload, "refused")
             row.code, row.their_digest = code, refused
-        self._say(transaction, matter, row, body, code, beside or {}, heard=heard, opening=opening)
+        self._say(transaction, held, row, body, code, beside or {}, heard=heard, opening=opening)
         return row
 
     def _say(
         self,
         transaction: Transaction,
-        matter: _Matter,
+        held: HeldAgreement,
         row: SettlementRow,
         body: SettlementSigned | SettlementRefused,
         code: str,
@@ -520,27 +454,10 @@ class Settlements:
         opening: JSONObject | None = None,
         whole: bool = False,
     ) -> None:
-        commitments, words = commit_beside(self._ambient, beside)
-        now = self._ambient.now()
-        stamp = Stamp(
-            self._surroundings.list_reference(),
-            self._recorder.next_record(transaction, self._scope(matter)),
-            self._surroundings.head(),
-            now,
-            commitments,
-        )
-        envelope = first_envelope(
-            matter.role,
-            NegotiationId(fresh_id(self._ambient)),
-            space=self._space,
-            sender=self._me,
-            recipient=matter.peer,
-            stamp=stamp,
-        )
-        message = compose(envelope, body, self._key())
+        message, words = self._speaker.compose(transaction, held, body, beside)
         self._record(
             transaction,
-            matter,
+            held,
             Span(body.begin, body.until),
             row,
             code,
@@ -550,12 +467,12 @@ class Settlements:
             whole=whole,
         )
         row.said = message.document.digest
-        outbox.put(transaction, matter.peer, message.document, words, now)
+        outbox.put(transaction, held.peer, message.document, words, self._speaker.ambient.now())
 
     def _record(
         self,
         transaction: Transaction,
-        matter: _Matter,
+        held: HeldAgreement,
         span: Span,
         row: SettlementRow,
         code: str,
@@ -569,7 +486,7 @@ class Settlements:
         made = lines_in(row.statement)
         members: JSONObject = {
             "code": code,
-            "contract": matter.agreement.digest,
+            "contract": held.agreement.digest,
             "since": span.begin,
             "until": span.until,
             "windows": row.lines,
@@ -579,20 +496,12 @@ class Settlements:
         }
         if row.currency is not None:
             members["currency"] = row.currency
-        scope = self._scope(matter)
+        scope = self._speaker.scope(held)
         if scope.person is None:  # a digest that someone who is shown the statement could follow to them
             members["document"] = {"kind": TYPE, "digest": row.digest}
         side_row: JSONObject = {"beside": opening} if opening else {}
         if whole:
             side_row["statement"] = row.statement.decode()
-        self._recorder.record(
+        self._speaker.recorder.record(
             transaction, "settlement", scope, said=said, heard=heard, side_row=side_row, members=members
-        )
-
-    def _scope(self, matter: _Matter) -> Scope:
-        mine, theirs = (matter.agreement.party(role) for role in (matter.role, matter.role.other))
-        return Scope(
-            counterpart=Counterpart(matter.peer, self._surroundings.is_person(matter.peer), theirs.unit),
-            unit=mine.unit,
-            agreement=matter.agreement.id,
         )

@@ -22,19 +22,16 @@ from typing import Final
 
 from sqlmodel import col, select
 
-from connector.audit.recorder import Recorder
-from connector.audit.scope import Counterpart, Scope
+from connector.audit.scope import Scope
 from connector.contract.agreement import Agreement, decode_agreement
-from connector.contract.agreements import NoSuchAgreement
 from connector.contract.duty_states import CHANGED
 from connector.contract.liability import Role
-from connector.contract.surroundings import Surroundings
+from connector.contract.speaker import Speaker, agreement_row
 from connector.policy.duty import Duty, arising, duties_of
 from connector.policy.normal import NormalPolicy
 from connector.policy.reading import read_policy
 from connector.store.tables import AgreementRow, DutyTaskRow
 from connector.store.writer import Transaction
-from ledger.ambient import Ambient
 from ledger.canonical import JSONObject, encode
 from ledger.document import SignedDocument
 from ledger.names import AgreementId, ExchangeId, Milliseconds, ParticipantId
@@ -69,18 +66,14 @@ def leaf_name(duty: str) -> str:
 class Tasks:
     """The tasks of one participant's agreements."""
 
-    def __init__(self, *, ambient: Ambient, recorder: Recorder, surroundings: Surroundings) -> None:
-        self._ambient = ambient
-        self._recorder = recorder
-        self._surroundings = surroundings
+    def __init__(self, speaker: Speaker) -> None:
+        self._speaker = speaker
         self._read: dict[bytes, Matter] = {}
         """Readings, by the signed bytes: these do not change."""
 
     def matter(self, transaction: Transaction, agreement: AgreementId) -> Matter:
         """An agreement's duties. Raises ``NoSuchAgreement``."""
-        row = transaction.session.get(AgreementRow, agreement)
-        if row is None:
-            raise NoSuchAgreement("no such agreement", field="agreement")
+        row = agreement_row(transaction, agreement)
         if (known := self._read.get(row.payload)) is not None:
             return known
         document = decode_agreement(row.payload)
@@ -145,7 +138,7 @@ class Tasks:
             arisen=at,
             due=duty.due(at),
             state="pending",
-            changed=self._ambient.now(),
+            changed=self._speaker.ambient.now(),
         )
         transaction.session.add(row)
         transaction.session.flush()
@@ -156,7 +149,7 @@ class Tasks:
 
     def overdue(self, transaction: Transaction) -> int:
         """Record what was not done in time, and raise what follows from it; how many tasks there were."""
-        now = self._ambient.now()
+        now = self._speaker.ambient.now()
         query = (
             select(DutyTaskRow)
             .where(
@@ -213,7 +206,7 @@ class Tasks:
 
     def changed(self, transaction: Transaction, row: DutyTaskRow) -> None:
         """Note that an agreement's duties are others now: what was decided on them is decided anew."""
-        row.changed = self._ambient.now()
+        row.changed = self._speaker.ambient.now()
         agreement = transaction.session.get_one(AgreementRow, row.agreement)
         agreement.duty_changes += 1
         transaction.session.flush()  # whoever decides in this transaction sees it
@@ -248,7 +241,7 @@ class Tasks:
             members["currency"] = duty.currency
         if scope.person is None:  # whoever is shown the agreement could follow it to them
             members["document"] = {"kind": TASK, "digest": row.id}
-        self._recorder.record(
+        self._speaker.recorder.record(
             transaction,
             "duty",
             scope,
@@ -270,7 +263,7 @@ class Tasks:
         signed: Milliseconds | None,
     ) -> None:
         """A ``duty`` leaf that says which prohibition was infringed, by the provider's word."""
-        self._recorder.record(
+        self._speaker.recorder.record(
             transaction,
             "duty",
             self.scope(matter),
@@ -287,10 +280,4 @@ class Tasks:
 
     def scope(self, matter: Matter, exchange: str | None = None) -> Scope:
         """What a record about a duty concerns."""
-        mine, theirs = (matter.agreement.party(role) for role in (matter.role, matter.role.other))
-        return Scope(
-            counterpart=Counterpart(matter.peer, self._surroundings.is_person(matter.peer), theirs.unit),
-            unit=mine.unit,
-            agreement=matter.agreement.id,
-            exchange=None if exchange is None else ExchangeId(exchange),
-        )
+        return self._speaker.scope(matter, None if exchange is None else ExchangeId(exchange))

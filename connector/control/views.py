@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.contract.agreements import NoSuchAgreement
+from connector.contract.errors import NoSuchAgreement
 from connector.node import Node
 from connector.store.tables import AgreementRow
 from ledger import log

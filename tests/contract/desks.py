@@ -19,6 +19,7 @@ from connector.contract.liability import Role
 from connector.contract.messages import LogHead
 from connector.contract.offer import BY_HAND, Applicant, Approval, Offer
 from connector.contract.party import Party
+from connector.contract.speaker import Speaker
 from connector.contract.terms import Proposal
 from connector.store import outbox
 from connector.store.database import Database
@@ -81,6 +82,7 @@ class Side:
     barred: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.signing = KEYS[ROLE_OF[self.me]]
         self.start()
         self.writer.submit(self._begin).result()
 
@@ -94,17 +96,16 @@ class Side:
         self.chest = KeyChest(self.folder / "side-keys.db", [b"w" * 32], self.ambient)
         self.writer = Writer(self.database)
         self.recorder = Recorder(space=SPACE, me=self.me, chest=self.chest, ambient=self.ambient)
-        self.desk = Desk(
+        speaker = Speaker(
             me=self.me,
             space=SPACE,
-            key=lambda: KEYS[ROLE_OF[self.me]],
+            key=lambda: self.signing,
             ambient=self.ambient,
-            writer=self.writer,
-            database=self.database,
             recorder=self.recorder,
             keys=self.keys,
             surroundings=self,
         )
+        self.desk = Desk(speaker, writer=self.writer, database=self.database)
 
     def stop(self) -> None:
         self.writer.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from connector.audit.recorder import Recorder
 from connector.contract import desk as desk_module
 from connector.contract.agreement import sign_agreement
 from connector.contract.desk import KeyReplaced, NoSuchNegotiation, TooManyOpen
@@ -413,7 +414,7 @@ async def test_a_step_that_fails_in_the_middle_leaves_nothing_and_is_done_again(
     desks: Desks, at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever record it is that cannot be written: state, record and answer go together."""
-    record = desk_module.Recorder.record
+    record = Recorder.record
     written = 0
 
     def failing(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -424,7 +425,7 @@ async def test_a_step_that_fails_in_the_middle_leaves_nothing_and_is_done_again(
             raise StoreUnavailable("the disk is full")
         return recorded
 
-    monkeypatch.setattr(desk_module.Recorder, "record", failing)
+    monkeypatch.setattr(Recorder, "record", failing)
     asked = False
     while not asked:
         try:
@@ -555,5 +556,4 @@ def replace_key(side: Side) -> None:
     """The next key is in use, and the directory knows it."""
     private = key(f"{side.me}, the next")
     side.keys.hold(side.me, private)
-    side.desk._key = lambda: private
-    side.desk.agreements._key = lambda: private
+    side.signing = private

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector.audit.replay import FactsErased
-from connector.contract.agreements import NoSuchAgreement
+from connector.contract.errors import NoSuchAgreement
 from connector.control.running import Running
 from connector.policy.embedded import EmbeddedEngine
 from connector.policy.errors import MalformedPolicy, PolicyRefused

@@ -143,15 +143,7 @@ class OwingWorld(SettlingWorld):
         return replace(made, terms=terms)
 
     def _side(self, party: Party) -> Owing:
-        duties = Duties(
-            me=ParticipantId(party.did),
-            space=DataSpaceId(SPACE),
-            key=lambda: self.keys[party.did],
-            ambient=party.ambient,
-            recorder=party.ground.recorder,
-            keys=self.keys_held,
-            surroundings=_Surroundings(),  # type: ignore[arg-type]
-        )
+        duties = Duties(self._speaker(party))
         leased = LeasedEngine(self.engine, party.ambient)
         rulings = LeasedRulings(
             lambda: leased,

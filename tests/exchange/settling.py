@@ -13,6 +13,7 @@ from connector.contract.agreement import Agreement, ListReference
 from connector.contract.liability import Role
 from connector.contract.settlement import Line, Span, Statement
 from connector.contract.settlements import GRACE_MS, Settlements, unsettled
+from connector.contract.speaker import Speaker
 from connector.contract.terms import Price
 from connector.exchange import metered
 from connector.exchange.late import LateSignatures
@@ -108,8 +109,8 @@ class SettlingWorld(World):
         row = transaction.session.get_one(AgreementRow, AGREEMENT)
         row.payload = self.agreement.payload
 
-    def _side(self, party: Party) -> Side:
-        settlements = Settlements(
+    def _speaker(self, party: Party) -> Speaker:
+        return Speaker(
             me=ParticipantId(party.did),
             space=DataSpaceId(SPACE),
             key=lambda: self.keys[party.did],
@@ -117,6 +118,11 @@ class SettlingWorld(World):
             recorder=party.ground.recorder,
             keys=self.keys_held,
             surroundings=_Surroundings(),  # type: ignore[arg-type]
+        )
+
+    def _side(self, party: Party) -> Side:
+        settlements = Settlements(
+            self._speaker(party),
             resend=lambda transaction, now, agreement: metered.resend(transaction, now, agreement=agreement),
         )
         return Side(party, settlements, LateSignatures(party.ground))

@@ -19,7 +19,7 @@ from connector.exchange.use import Discarded, record_use
 from ledger.commitment import BadOpening
 from ledger.document import BadSignature, SignedDocument
 from ledger.leaf import validate
-from ledger.names import MessageHash, ParticipantId
+from ledger.names import DataSpaceId, MessageHash, ParticipantId
 from tests.exchange.owing import (
     CONSENT,
     DAY,
@@ -468,7 +468,7 @@ def test_only_the_provider_says_what_was_infringed(make: Make) -> None:
 async def test_a_report_that_could_not_be_taken_does_not_stand(make: Make) -> None:
     world = make(duty=[DELETE])
     await world.exchange()
-    world.giver.duties._space = "other.example"  # type: ignore[assignment]
+    world.giver.duties._speaker = replace(world.giver.duties._speaker, space=DataSpaceId("other.example"))
     world.taker.report("delete")
     world.carry()
     assert [type(error) for error in world.refused] == [AgreementDiffers]

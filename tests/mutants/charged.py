@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.mutant import taken_out
 
 SETTLEMENTS: Final = "connector/contract/settlements.py"
+SPEAKER: Final = "connector/contract/speaker.py"
 
 WHAT_IS_CHARGED: Final = (
     taken_out(
@@ -28,20 +29,20 @@ WHAT_IS_CHARGED: Final = (
         "One side writes a statement that the other signs unread",
         ("        document = SignedDocument(payload, body.signature)\n", "        return\n"),
         (
-            "        now = self._ambient.now()\n        verify_by(self._keys, matter.peer, document, TYPE, at=now, max_bytes=MAX_BYTES)\n",
+            "        now = self._speaker.ambient.now()\n        verify_by(self._speaker.keys, held.peer, document, TYPE, at=now, max_bytes=MAX_BYTES)\n",
             "",
         ),
     ),
     taken_out(
-        SETTLEMENTS,
+        SPEAKER,
         "A settlement in another's name, or for another agreement",
-        ("        if matter.peer != peer:\n", "        if False:\n"),
+        ("        if held.peer != peer:\n", "        if False:\n"),
     ),
     taken_out(
-        SETTLEMENTS,
+        SPEAKER,
         "A settlement in another's name, or for another agreement",
         (
-            "        if (body.contract, envelope.space) != (agreement.digest, self._space):\n",
+            "        if (contract, envelope.space) != (held.agreement.digest, self.space):\n",
             "        if False:\n",
         ),
     ),

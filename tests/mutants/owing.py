@@ -8,6 +8,7 @@ from tests.mutants.mutant import taken_out
 
 DUTY = "connector/policy/duty.py"
 DUTIES = "connector/contract/duties.py"
+SPEAKER = "connector/contract/speaker.py"
 TASKS = "connector/contract/tasks.py"
 RULING = "connector/exchange/ruling.py"
 NOT_OWED = "A party reports a duty that it does not owe, or answers for its own"
@@ -49,18 +50,18 @@ WHAT_IS_OWED: Final = (
         ),
     ),
     taken_out(
-        DUTIES,
+        SPEAKER,
         FORGED,
         (
-            "        verify_by(self._keys, peer, message.document, body.kind, at=now, max_bytes=MAX_BYTES)\n",
+            "        verify_by(self.keys, peer, message.document, message.body.kind, at=now, max_bytes=MAX_BYTES)\n",
             "",
         ),
     ),
     taken_out(
-        DUTIES,
+        SPEAKER,
         FORGED,
         (
-            "        if (body.contract, envelope.space) != (agreement.digest, self._space):\n",
+            "        if (contract, envelope.space) != (held.agreement.digest, self.space):\n",
             "        if False:\n",
         ),
     ),
@@ -90,7 +91,7 @@ WHAT_IS_OWED: Final = (
         "A duty is not done, and the clock is set so that it is not due",
         (
             "        if row.late and not (done and self._made_good(transaction, row)):\n",
-            "        if row.late and self._ambient.now() > (row.due or 0) and not done:\n",
+            "        if row.late and self._speaker.ambient.now() > (row.due or 0) and not done:\n",
         ),
         (
             "        rows = transaction.session.exec(query).all()\n",

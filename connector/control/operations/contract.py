@@ -12,8 +12,8 @@ from connector.catalog.dataset import Entry, dataset_id
 from connector.catalog.listing import decode_entry
 from connector.catalog.stored import StoredCatalog
 from connector.contract.agreement import decode_agreement
-from connector.contract.agreements import NoSuchAgreement
 from connector.contract.desk import Standing
+from connector.contract.errors import NoSuchAgreement
 from connector.contract.liability import Role
 from connector.contract.messages import TERMINATION_CODES
 from connector.contract.offer import Offer, read_offer

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sqlmodel import col, select
 
-from connector.contract.agreements import NoSuchAgreement
+from connector.contract.errors import NoSuchAgreement
 from connector.contract.opening import PLACES as BESIDE
 from connector.control.operation import Asked, operation
 from connector.control.purpose import purpose

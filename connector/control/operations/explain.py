@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from connector.audit.replay import recorded
-from connector.contract.agreements import NoSuchAgreement
+from connector.contract.errors import NoSuchAgreement
 from connector.control.operation import Asked, operation
 from connector.exchange import counters
 from connector.exchange.ground import Terms

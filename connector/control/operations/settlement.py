@@ -9,7 +9,7 @@ from typing import Final
 from sqlmodel import Session, col, select
 
 from connector.contract.agreement import Agreement, decode_agreement
-from connector.contract.agreements import NoSuchAgreement
+from connector.contract.errors import NoSuchAgreement
 from connector.contract.open_items import open_items
 from connector.contract.settlement import MAX_BYTES, Span, differences, digest_of, read_lines
 from connector.contract.settlements import NothingToAnswer, not_shown
