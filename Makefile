@@ -54,6 +54,7 @@ proto: $(VENV)/dev.stamp ## write connector/v1 from proto/
 docs: $(VENV)/dev.stamp ## write the generated parts of docs/
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m connector.cli.page docs/cli.md
+	$(BIN)/python -m connector.policy.coverage_page docs/odrl-coverage.md
 
 rulebook: $(VENV)/dev.stamp ## build connector/policy/rulebook.tar.gz from policies/ (needs opa)
 	$(BIN)/python -m connector.policy.build

@@ -27,7 +27,7 @@ test_each_comparison_has_what_it_was_made_with_and_how_it_came_out if {
 }
 
 test_a_fact_that_is_not_known_is_null_and_its_value_unknown if {
-	answer := trace.answer with input as q.of([q.rule("permission", "use", q.leaf("bylag:consent", "eq", "urn:c"))])
+	answer := trace.answer with input as q.of([q.rule("permission", "use", q.leaf("bylag:secrecyGround", "eq", "urn:c"))])
 	leaf := answer.rules[0].constraint
 	[leaf.value, leaf.fact, leaf.counter] == ["unknown", null, null]
 }
@@ -100,7 +100,7 @@ test_each_operand_is_shown_with_its_own_fact if {
 	leaves := [
 		["recipient", "eq", "did:web:x", ["did:web:company.example"]],
 		["elapsedTime", "lteq", 5000, 1000],
-		["bylag:consent", "eq", "urn:c", {"urn:c": []}],
+		["bylag:secrecyGround", "eq", "urn:c", {"urn:c": []}],
 		["payAmount", "gteq", 5, {"value": 7, "unit": null}],
 		["bylag:rate", "lteq", 3, 2],
 		["timeInterval", "gteq", 500, 400],
@@ -108,7 +108,7 @@ test_each_operand_is_shown_with_its_own_fact if {
 	]
 	facts := {
 		"began": 0,
-		"values": {"bylag:consent": {"urn:c": []}, "payAmount": {"value": 7, "unit": null}},
+		"values": {"bylag:secrecyGround": {"urn:c": []}, "payAmount": {"value": 7, "unit": null}},
 		"counters": {
 			"rate:day:permission-use": 2,
 			"last:permission-use": 400,

@@ -39,7 +39,7 @@ def _many(option: str, metavar: str, text: str) -> Callable[[Command], Command]:
 @click.option("--at", type=MOMENT, help="When; default now.")
 @_many("counter", "NAME=N", "Uses so far: a counter's name, or count for all of that sort; repeatable.")
 @_many("duty", "DUTY=STATE", "A duty, by id or action: unset, pending, fulfilled, violated; repeatable.")
-@_many("fact", "OPERAND=VALUE", "Another fact, such as bylag:consent=urn:c or payAmount=500; repeatable.")
+@_many("fact", "OPERAND=VALUE", "Another fact, such as event=urn:x:flood or payAmount=500; repeatable.")
 @click.option("--language", type=click.Choice(LANGUAGES), default="en", help="Of the reasons.")
 @on_home
 def explain(
@@ -60,7 +60,7 @@ def explain(
       bylag policy explain policy.json --purpose AcademicResearch --at 2027-01-01
       bylag policy explain --agreement 9c41… --counter count=10
       bylag policy explain --record 17
-      bylag policy explain policy.json --request request.json --fact bylag:consent=urn:consent:1
+      bylag policy explain policy.json --request request.json --fact event=https://city.example/events/flood
     """
     if file is None and agreement is None and record is None:
         raise click.UsageError("name a policy's FILE, --agreement or --record")

@@ -9,8 +9,9 @@ Rules that hold here:
   then the consumer answers for it). An operand without a source is refused.
 * What nobody measured, attested or declared of one request is null in its question: a permission that needs
   it is denied, a prohibition that rests on it binds.
-* Consent has no source in this version. Its two rows say so (:data:`NOT_FED_YET`), and are always null.
-* ``docs/odrl-coverage.md`` is this table, printed by ``python -m connector.policy.coverage_page``.
+* Nobody records the consent of each person in this version: its two operands have no source and are
+  refused.
+* ``docs/odrl-coverage.md`` is this table, written by ``make docs``.
 
 :func:`require` is the gate that publishing goes through.
 """
@@ -88,7 +89,6 @@ def _refused(how: str, instead: str, *terms: str) -> list[Row]:
 
 
 _NOT_YET: Final = "not enforced yet"
-NOT_FED_YET: Final = "this version records no consent: unknown, so a permission that needs it is denied"
 
 _STRUCTURE: Final = [
     *_publish("read as a Set: nobody is granted anything until it is agreed", "Policy", "Set"),
@@ -197,10 +197,6 @@ def _operand(fact: FactFrom, how: str, *terms: str) -> list[Row]:
     return _decision(how, *terms, fact=fact)
 
 
-def _not_fed(fact: FactFrom, how: str, *terms: str) -> list[Row]:
-    return _decision(f"{how}; {NOT_FED_YET}", *terms, fact=fact)
-
-
 _OPERANDS: Final = [
     *_operand(FactFrom.MEASURED, "the provider's clock when the release is decided", "dateTime"),
     *_operand(
@@ -294,10 +290,6 @@ _OPERANDS: Final = [
         " or a subscription not known beforehand",
         "percentage",
     ),
-    *_not_fed(
-        FactFrom.ATTESTED, "the consent that was given, apart from legal basis and secrecy", "bylag:consent"
-    ),
-    *_not_fed(FactFrom.ATTESTED, "how strongly a consent was given", "bylag:assurance"),
     *_operand(
         FactFrom.MEASURED,
         "the categories of data that the columns were declared to hold at publish, with the wider ones of"
@@ -317,6 +309,7 @@ _OPERANDS: Final = [
     ),
 ]
 
+_OF_CONSENT: Final = ("bylag:consent", "bylag:assurance")
 _ENFORCED_OPERANDS: Final = frozenset(row.term for row in _OPERANDS)
 
 COMES_FIRST: Final = {
@@ -338,9 +331,14 @@ _COMMON_REFUSED: Final = [
     *_refused(_NOT_YET, "Put it into the contract's prose.", "output"),
     *_refused(_NOT_YET, "State the moment itself.", "policyUsage"),
     *_refused(
+        f"{_NOT_YET}: nobody records the consent of each person",
+        "Ask for it as a duty, `obtainConsent`: nothing leaves before you accepted that it was obtained.",
+        *_OF_CONSENT,
+    ),
+    *_refused(
         "nothing measures, attests or declares it",
         "Use an operand of this table that has a source for its fact, or put it into the contract's prose.",
-        *sorted(LEFT_OPERANDS.keys() - _ENFORCED_OPERANDS),
+        *sorted(LEFT_OPERANDS.keys() - _ENFORCED_OPERANDS - set(_OF_CONSENT)),
     ),
 ]
 

@@ -1,8 +1,9 @@
-"""The coverage table as a page: ``python -m connector.policy.coverage_page > docs/odrl-coverage.md``."""
+"""The coverage table as a page: ``python -m connector.policy.coverage_page docs/odrl-coverage.md``."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Final
 
 from connector.policy.coverage import ROWS, Row, Where
@@ -17,8 +18,8 @@ _HEADINGS: Final = {
 
 _PREFACE: Final = """# ODRL coverage
 
-Generated from `connector/policy/coverage.py` (`python -m connector.policy.coverage_page`); a test holds the
-two together, and checks that no term of the ODRL 2.2 core vocabulary is missing.
+Generated from `connector/policy/coverage.py` (`make docs`); a test holds the two together, and
+checks that no term of the ODRL 2.2 core vocabulary is missing.
 
 Nothing in a policy is ignored: a term is enforced at one of the places below, or the policy is refused
 and the term named. Where a term is compared with a fact, the fact is **measured** by the provider,
@@ -47,4 +48,4 @@ def _line(row: Row) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")

@@ -68,8 +68,8 @@ COUNTED_UNIT: Final = PROFILE + "use"
 CONFIGURED_AREA: Final = PROFILE + "area"
 """The area of the configuration, as a policy can name it (``spatial isPartOf bylag:area``)."""
 
-OBJECTION: Final = PROFILE + "objection"
-"""What ``bylag:consent`` holds where those whom the data is about objected to its use."""
+NO_OBJECTION: Final = PROFILE + "noObjection"
+"""As an ``event``: whoever recorded it attests that no objection of those whom the data is about stands."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,14 @@
 """The templates: nine usual cases, each a policy that is enforced as its words say.
 
-Where one compares a fact that this connector does not feed yet, it denies until the fact is there; its words
-say so, and docs/odrl-coverage.md says which facts those are.
+Nobody records yet what each person agreed or objected to. The two templates for that go by what the parties
+say under their signatures: a duty that was reported and accepted, and an attestation.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from connector.policy.input import OBJECTION
+from connector.policy.input import NO_OBJECTION
 from connector.policy.template import Filled, NoSuchTemplate, Parameter, Template, Type, Values
 from connector.policy.vocabulary import DPV, PROFILE
 from ledger.canonical import JSON, JSONObject
@@ -16,7 +16,6 @@ from ledger.canonical import JSON, JSONObject
 _CONTEXT: Final[JSON] = ["http://www.w3.org/ns/odrl.jsonld", PROFILE + "context"]
 _ANY_PURPOSE: Final = DPV + "Purpose"
 _DEFAULT_PURPOSE: Final = DPV + "PublicBenefit"
-_VALID_CONSENT: Final = DPV + "ConsentStatusValidForProcessing"
 _PUBLIC_INTEREST: Final = DPV + "PublicInterest"
 _NOBODY: Final = PROFILE + "nobody"
 _ONWARD: Final = ("cc:Distribution", "cc:Sharing", "distribute", "grantUse", "transfer")
@@ -53,7 +52,7 @@ def _time_limited(values: Values) -> Filled:
 
 
 def _consent_bound(values: Values) -> Filled:
-    return _filled("consent-bound", values, _constraint("bylag:consent", "isA", values["consent"]))
+    return _filled("consent-bound", values, duty=[{"action": "obtainConsent"}])
 
 
 def _public_task(values: Values) -> Filled:
@@ -62,7 +61,7 @@ def _public_task(values: Values) -> Filled:
         "public-task",
         values,
         _constraint("bylag:legalBasis", "isA", basis),
-        _constraint("bylag:consent", "isNoneOf", [OBJECTION]),
+        _constraint("event", "isAllOf", [values["attested"]]),
         legal_basis=basis,
     )
 
@@ -163,24 +162,29 @@ _ALL: Final = (
     Template(
         "consent-bound",
         "With the consent of those whom it is about",
-        "Data about people that may be used while a valid consent of theirs is recorded. Where none is, or it"
-        " was withdrawn, or nothing is known of it, the request is denied. For a public authority that acts"
-        " on law or a public task, public-task is the better choice.",
-        (
-            _PURPOSE,
-            Parameter("consent", Type.IRI, _VALID_CONSENT, "The consent, or the kind that it must be."),
-        ),
+        "Data about people that may be used once the recipient has obtained their consent, has said so and by"
+        " what it is shown (bylag duties done), and you have accepted that (bylag duties accept). Nothing"
+        " leaves before. Where consent is withdrawn, end the agreement. For a public authority that acts on"
+        " law or a public task, public-task is the better choice.",
+        (_PURPOSE,),
         _consent_bound,
     ),
     Template(
         "public-task",
         "For a public task, with the right to object",
         "Data about people that a public body may use on the ground of law or a public task. They cannot"
-        " withdraw, but object: where an objection is recorded, or nothing is known of objections, the"
-        " request is denied.",
+        " withdraw, but object: you attest that no objection stands (bylag events begin), and nothing leaves"
+        " before. Once somebody objects, end that (bylag events end), and nothing more leaves until it is"
+        " decided. The recipient attests the same before each later use.",
         (
             _PURPOSE,
             Parameter("basis", Type.IRI, _PUBLIC_INTEREST, "The legal basis; the agreement names it."),
+            Parameter(
+                "attested",
+                Type.IRI,
+                NO_OBJECTION,
+                "The name under which it is attested that no objection stands.",
+            ),
         ),
         _public_task,
     ),

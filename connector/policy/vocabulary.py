@@ -156,8 +156,7 @@ NAMED_OPERANDS: Final = (
     *"""
     deliveryChannel event fileFormat industry language media product spatial systemDevice unitOfCount
     version virtualLocation
-    bylag:assurance bylag:consent bylag:dataCategory bylag:legalBasis bylag:onwardTransfer
-    bylag:processingPlace bylag:secrecyGround
+    bylag:dataCategory bylag:legalBasis bylag:onwardTransfer bylag:processingPlace bylag:secrecyGround
     """.split(),
 )
 """Left operands that are compared with names: a value, and what it lies in."""

@@ -23,8 +23,6 @@ of := {
 	"unitOfCount": "naming",
 	"version": "naming",
 	"virtualLocation": "naming",
-	"bylag:assurance": "naming",
-	"bylag:consent": "naming",
 	"bylag:dataCategory": "naming",
 	"bylag:legalBasis": "naming",
 	"bylag:onwardTransfer": "naming",

@@ -9,7 +9,7 @@ import pytest
 
 from connector.policy.templates import TEMPLATES
 from tests.cli.command import Shell
-from tests.cli.conftest import Space
+from tests.cli.conftest import ALFA, Space
 
 
 @pytest.fixture
@@ -59,3 +59,43 @@ def test_a_dataset_is_published_with_a_template_and_its_price(space: Space) -> N
     assert terms["purpose"] == "https://w3id.org/dpv#AcademicResearch"
     told = space.bylag("dataset", "companies", "--home", "alfa").out
     assert "0.25 SEK for each started 1,000 records" in told
+
+
+def agreed_on(space: Space, name: str, *settings: str) -> str:
+    """What alfa publishes with the template, and beta agrees to."""
+    (space.folder / f"{name}.csv").write_text("ward,visits\nnorth,7\n")
+    space.bylag("publish", f"{name}.csv", "--home", "alfa", "-d", name, "--template", name, *settings)
+    return str(space.bylag.json("negotiate", ALFA, name, "--home", "beta")["agreement"])
+
+
+def test_with_consent_nothing_leaves_before_it_was_obtained_and_that_was_accepted(space: Space) -> None:
+    agreement = agreed_on(space, "consent-bound")
+    space.bylag("fetch", agreement, "--home", "beta", status=None).refused("DUTY_COMES_FIRST", 3)
+    (owed,) = space.bylag.json(
+        "duties", "list", "--agreement", agreement, "--agreement", agreement, "--home", "beta"
+    )
+    space.bylag("duties", "done", owed["duty"], "--reference", "forms of May, folder 3", "--home", "beta")
+    space.bylag("fetch", agreement, "--home", "beta", status=None).refused("DUTY_COMES_FIRST", 3)
+    space.bylag("duties", "accept", owed["duty"], "--home", "alfa")
+    fetched = space.bylag.json("fetch", agreement, "--home", "beta")
+    use = ("use", fetched["exchange"], "--purpose", fetched["purpose"], "--home", "beta")
+    assert space.bylag(*use).out == "ward,visits\nnorth,7\n"
+    space.bylag("agreement", "terminate", agreement, "--code", "NO_LONGER_NEEDED", "--home", "alfa")
+    space.bylag("fetch", agreement, "--home", "beta", status=None).refused("AGREEMENT_ENDED", 3)
+    space.bylag(*use, status=None).refused("AGREEMENT_ENDED", 3)
+
+
+def test_for_a_public_task_an_objection_stops_what_leaves_and_what_is_used(space: Space) -> None:
+    heard = "urn:x:public-task:no-objection"
+    agreement = agreed_on(space, "public-task", "--set", f"attested={heard}")
+    space.bylag("fetch", agreement, "--home", "beta", status=None).refused("FACT_MISSING", 3)
+    space.bylag("events", "begin", heard, "--home", "alfa")
+    fetched = space.bylag.json("fetch", agreement, "--home", "beta")
+    use = ("use", fetched["exchange"], "--purpose", fetched["purpose"], "--home", "beta")
+    space.bylag(*use, status=None).refused("FACT_MISSING", 3)
+    space.bylag("events", "begin", heard, "--home", "beta")
+    assert space.bylag(*use).out == "ward,visits\nnorth,7\n"
+    for home in ("alfa", "beta"):
+        space.bylag("events", "end", heard, "--home", home)
+    space.bylag("fetch", agreement, "--home", "beta", status=None).refused("FACT_MISSING", 3)
+    space.bylag(*use, status=None).refused("FACT_MISSING", 3)

@@ -27,7 +27,7 @@ from connector.exchange.ruling import LeasedRulings
 from connector.exchange.use import record_use
 from connector.exchange.wish import Wish
 from connector.identity.directory import Directory
-from connector.policy.coverage import NOT_FED_YET, TABLE, FactFrom, Where
+from connector.policy.coverage import TABLE, FactFrom, Where
 from connector.policy.embedded import EmbeddedEngine
 from connector.policy.lease import LeasedEngine
 from connector.policy.parse import normalise
@@ -364,11 +364,7 @@ COUNTED: Final = {"count", "bylag:rate", "timeInterval", "meteredTime", "version
 
 
 def test_every_operand_of_the_table_is_shown_in_an_exchange() -> None:
-    enforced = {
-        name
-        for name in LEFT_OPERANDS
-        if TABLE[name].where is not Where.REFUSED and NOT_FED_YET not in TABLE[name].how
-    }
+    enforced = {name for name in LEFT_OPERANDS if TABLE[name].where is not Where.REFUSED}
     assert CASES.keys() | COUNTED == enforced
     declared = {name for name, case in CASES.items() if "declared" in case.permit.get("wish", {})}
     assert declared | {"purpose"} == {n for n in enforced if TABLE[n].fact is FactFrom.DECLARED}

@@ -15,7 +15,7 @@ from typing import Any
 from connector.exchange.declared import Declared
 from connector.exchange.request_facts import RequestFacts
 from connector.exchange.version_facts import VersionFacts
-from connector.policy.coverage import NOT_FED_YET, TABLE, Where
+from connector.policy.coverage import TABLE, Where
 from connector.policy.facts import Facts, Quantity
 from connector.policy.input import COUNTED_UNIT, AgreementFacts, Recipient
 from connector.policy.vocabulary import (
@@ -410,17 +410,6 @@ def of_the_exchange() -> dict[str, Pair]:
     return found
 
 
-def not_fed() -> dict[str, Pair]:
-    """Operands whose facts the connector does not have: known here, and then as the connector asks today."""
-    found: dict[str, Pair] = {}
-    for name in ("bylag:consent", "bylag:assurance"):
-        assert NOT_FED_YET in TABLE[name].how
-        leaf = constraint(name, "eq", "urn:x:some")
-        known = Facts(named={name: {"urn:x:some": ()}})
-        found[name] = (ask(under(leaf), facts=known), ask(under(leaf)))
-    return found
-
-
 def pairs() -> dict[str, Pair]:
     """A permit and a deny for each term that is enforced."""
     listed = [
@@ -432,7 +421,6 @@ def pairs() -> dict[str, Pair]:
         actions(),
         operands(),
         of_the_exchange(),
-        not_fed(),
     ]
     found = {term: pair for part in listed for term, pair in part.items()}
     assert len(found) == sum(len(part) for part in listed), "a term stands in two parts"

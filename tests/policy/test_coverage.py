@@ -38,9 +38,7 @@ deliveryChannel virtualLocation
 
 
 def test_the_page_is_the_table() -> None:
-    assert PAGE.read_text("utf-8") == page(), (
-        "run python -m connector.policy.coverage_page > docs/odrl-coverage.md"
-    )
+    assert PAGE.read_text("utf-8") == page(), "run `make docs`"
 
 
 def test_every_term_has_one_row() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connector.policy.coverage import COMES_FIRST, NOT_FED_YET, TABLE, FactFrom, Where
+from connector.policy.coverage import COMES_FIRST, TABLE, FactFrom, Where
 from connector.policy.embedded import EmbeddedEngine
 from connector.policy.errors import MalformedPolicy, PolicyRefused
 from connector.policy.input import DecisionInput
@@ -76,10 +76,7 @@ def test_an_operands_fact_has_the_source_that_the_table_names(term: str) -> None
         if permit.changes.get(name) != deny.changes.get(name)
     }
     known = json.loads(asked(permit).encoded)["facts"]["values"].get(term)
-    if NOT_FED_YET in row.how:
-        assert changed == {"facts"}
-        assert json.loads(asked(deny).encoded)["facts"]["values"][term] is None
-    elif term in RESERVED_OPERANDS:
+    if term in RESERVED_OPERANDS:
         assert (row.where, row.fact, changed) == (Where.RELEASE, FactFrom.MEASURED, {"uses"})
     elif term not in ("dateTime", "purpose", "recipient", "elapsedTime", "delayPeriod"):
         assert known, "the question holds the fact"

@@ -100,11 +100,11 @@ def test_the_recipient_whom_the_policy_names_is_named(engine: EmbeddedEngine) ->
     assert {("recipient", SOMEBODY_ELSE)} in changes(of(engine, policy))
 
 
-def test_a_consent_and_a_duty_that_comes_first_are_named(engine: EmbeddedEngine) -> None:
-    consent = agreed(offer(permission(constraint("bylag:consent", "eq", "urn:consent:1"))))
-    found = of(engine, consent)
-    assert facts(found) == {"bylag:consent"}
-    assert "[not known] The consent of those whom the data is about is urn:consent:1." in text(found)
+def test_a_fact_that_is_not_known_and_a_duty_that_comes_first_are_named(engine: EmbeddedEngine) -> None:
+    ground = agreed(offer(permission(constraint("bylag:secrecyGround", "eq", "urn:law:1"))))
+    found = of(engine, ground)
+    assert facts(found) == {"bylag:secrecyGround"}
+    assert "[not known] The ground for lifting secrecy is urn:law:1." in text(found)
     duty = agreed(offer(permission(duty=[{"action": "obtainConsent"}])))
     found = of(engine, duty)
     (change,) = found.otherwise[0].changes

@@ -168,7 +168,7 @@ def test_no_new_term_holds(what: str) -> None:
     value = REFUSED_AT_THE_EDGE[what]
     documents = [
         offer(permission(constraint(name, "eq", value)), **{"@type": "Set"})
-        for name in ("event", "bylag:consent")
+        for name in ("event", "bylag:secrecyGround")
     ]
     documents += [
         offer(permission(duty=[{"@id": value, "action": "inform"}])),

@@ -9,7 +9,7 @@ from pathlib import Path
 from connector.exchange.declared import NOBODY
 from connector.exchange.request_facts import CHANNELS
 from connector.identity.organisation import Kind
-from connector.policy.input import CONFIGURED_AREA, COUNTED_UNIT, OBJECTION
+from connector.policy.input import CONFIGURED_AREA, COUNTED_UNIT, NO_OBJECTION
 from connector.policy.parse import normalise
 from connector.policy.vocabulary import CONTEXTS, LEFT_OPERANDS, PREFIXES, PROFILE, RATE_WINDOWS
 from tests.policy.world import constraint, offer, permission
@@ -18,7 +18,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference"
 CONTEXT = json.loads((DOCS / "profile.jsonld").read_bytes())["@context"]
 
 OPERANDS = {name.removeprefix("bylag:") for name in LEFT_OPERANDS if name.startswith("bylag:")}
-NAMED = (CONFIGURED_AREA, COUNTED_UNIT, OBJECTION, NOBODY, *CHANNELS.values())
+NAMED = (CONFIGURED_AREA, COUNTED_UNIT, NO_OBJECTION, NOBODY, *CHANNELS.values())
 NAMES = {*RATE_WINDOWS, *(iri.removeprefix(PROFILE) for iri in NAMED), *Kind}
 
 

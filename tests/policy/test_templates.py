@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from connector.policy.coverage import TABLE
+from connector.policy.duty import duties_of
 from connector.policy.embedded import EmbeddedEngine
-from connector.policy.facts import Facts, Named, Quantity
-from connector.policy.input import OBJECTION, AgreementFacts
+from connector.policy.facts import Facts, Quantity
+from connector.policy.input import NO_OBJECTION, AgreementFacts
 from connector.policy.normal import NormalPolicy, leaves
 from connector.policy.parse import normalise
 from connector.policy.printing import as_odrl
@@ -39,8 +40,8 @@ def allows(engine: EmbeddedEngine, agreed: NormalPolicy, *, facts: Facts | None 
     return engine.decide(question(agreed, facts=known, **asked)).allow
 
 
-def knowing(**named: Named) -> Facts:
-    return Facts(began=NOON, named={f"bylag:{name}": value for name, value in named.items()})
+def under_way(*events: str) -> Facts:
+    return Facts(began=NOON, named={"event": dict.fromkeys(events, ())})
 
 
 def test_there_are_nine() -> None:
@@ -62,8 +63,9 @@ def test_each_publishes_says_when_to_use_it_and_reads_as_it_was_printed(name: st
 def test_each_but_open_data_keeps_to_its_purpose(engine: EmbeddedEngine, name: str) -> None:
     facts = Facts(
         began=NOON,
-        named={"bylag:consent": {"urn:x:none": [DPV + "ConsentStatusValidForProcessing"]}},
+        named={"event": {NO_OBJECTION: ()}},
         measured={"bylag:aggregationLevel": Quantity(50)},
+        duties=dict.fromkeys(duties_of(policy(name, **FOR_RESEARCH)), "fulfilled"),
     )
     agreed, basis = policy(name, **FOR_RESEARCH), template(name).fill(FOR_RESEARCH).legal_basis
     agreement = AgreementFacts(AgreementId("a" * 32), "d" * 64, RESEARCH, basis)
@@ -95,30 +97,30 @@ def test_a_time_limit_ends(engine: EmbeddedEngine) -> None:
     assert not allows(engine, agreed, facts=Facts())
 
 
-def test_consent_must_be_there_and_valid(engine: EmbeddedEngine) -> None:
+def test_nothing_leaves_before_consent_was_obtained_and_that_was_accepted(engine: EmbeddedEngine) -> None:
     agreed = policy("consent-bound", **FOR_RESEARCH)
-    given = {"urn:consent:1": [DPV + "ConsentGiven", DPV + "ConsentStatusValidForProcessing"]}
-    withdrawn = {"urn:consent:1": [DPV + "ConsentWithdrawn", DPV + "ConsentStatusInvalidForProcessing"]}
-    assert allows(engine, agreed, facts=knowing(consent=given))
-    assert not allows(engine, agreed, facts=knowing(consent=withdrawn))
+    (duty,) = duties_of(agreed).values()
+    assert (duty.action, duty.answered, duty.repeated) == ("obtainConsent", True, False)
+    for state, allow in {"fulfilled": True, "pending": False, "unset": False, "violated": False}.items():
+        assert allows(engine, agreed, facts=Facts(began=NOON, duties={duty.id: state})) is allow
     assert not allows(engine, agreed)
-    one = policy("consent-bound", consent="urn:consent:1", **FOR_RESEARCH)
-    assert allows(engine, one, facts=knowing(consent={"urn:consent:1": ()}))
-    assert not allows(engine, one, facts=knowing(consent={"urn:consent:2": ()}))
 
 
-def test_a_public_task_needs_its_ground_and_gives_way_to_an_objection(engine: EmbeddedEngine) -> None:
+def test_a_public_task_needs_its_ground_and_stops_at_an_objection(engine: EmbeddedEngine) -> None:
     filled = template("public-task").fill(FOR_RESEARCH)
     assert filled.legal_basis == DPV + "PublicInterest"
     agreed = policy("public-task", **FOR_RESEARCH)
     on_law = AgreementFacts(AgreementId("a" * 32), "d" * 64, None, filled.legal_basis)
     elsewise = AgreementFacts(AgreementId("a" * 32), "d" * 64, None, DPV + "Consent")
-    nobody, somebody = knowing(consent={"urn:x:none": ()}), knowing(consent={OBJECTION: ()})
-    assert allows(engine, agreed, facts=nobody, agreement=on_law)
-    assert not allows(engine, agreed, facts=somebody, agreement=on_law)
-    assert not allows(engine, agreed, agreement=on_law)
-    assert not allows(engine, agreed, facts=nobody, agreement=elsewise)
-    assert not allows(engine, agreed, facts=nobody)
+    heard = under_way("urn:x:flood", NO_OBJECTION)
+    assert allows(engine, agreed, facts=heard, agreement=on_law)
+    for facts in (under_way("urn:x:flood"), under_way(), Facts(began=NOON)):
+        assert not allows(engine, agreed, facts=facts, agreement=on_law)
+    assert not allows(engine, agreed, facts=heard, agreement=elsewise)
+    assert not allows(engine, agreed, facts=heard)
+    by_name = policy("public-task", attested="urn:x:visits:heard", **FOR_RESEARCH)
+    assert allows(engine, by_name, facts=under_way("urn:x:visits:heard"), agreement=on_law)
+    assert not allows(engine, by_name, facts=heard, agreement=on_law)
 
 
 def test_only_groups_that_are_large_enough_leave(engine: EmbeddedEngine) -> None:
@@ -155,9 +157,9 @@ def test_handing_on_is_forbidden_and_using_is_not(engine: EmbeddedEngine) -> Non
 
 def test_and_where_it_is_asked_for_each_request_declares_it(engine: EmbeddedEngine) -> None:
     agreed = policy("no-onward-sharing", declared="yes", **FOR_RESEARCH)
-    nobody, somebody = {"urn:bylag:profile:1:nobody": ()}, {"did:web:third.example": ()}
-    assert allows(engine, agreed, facts=knowing(onwardTransfer=nobody))
-    assert not allows(engine, agreed, facts=knowing(onwardTransfer=somebody))
+    for whom, allow in (("urn:bylag:profile:1:nobody", True), ("did:web:third.example", False)):
+        facts = Facts(began=NOON, named={"bylag:onwardTransfer": {whom: ()}})
+        assert allows(engine, agreed, facts=facts) is allow
     assert not allows(engine, agreed)
 
 
@@ -182,7 +184,7 @@ def test_what_was_not_deleted_in_time_is_used_no_more(engine: EmbeddedEngine) ->
         ("aggregated-only", {"k": 1}),
         ("paid-per-record", {"currency": "crowns"}),
         ("paid-per-record", {"ground": "no IRI"}),
-        ("consent-bound", {"consent": "\u202eurn:x:y"}),
+        ("public-task", {"attested": "\u202eurn:x:y"}),
         ("no-onward-sharing", {"declared": "perhaps"}),
         ("open-data", {"credit": {"@id": "urn:x"}}),
     ],
