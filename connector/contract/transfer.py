@@ -11,23 +11,19 @@ Rules that hold here:
   :class:`~connector.contract.errors.IllegalMove`, and a refused move changes nothing.
 * The first start is the provider's. After a suspension either side may start again; that moves the
   process and grants nothing: each window is decided and recorded on its own.
-* A move is what one signed message of an exchange does (:data:`MOVES_OF`); its name is that
-  message's hash. The same message again changes nothing and is no error.
-* An exchange's id stands for both of the standard's: consumerPid, which its maker chose, and
-  providerPid, by which the provider answers.
+* The exchange room applies it (:mod:`connector.exchange.process`), in the transaction of the message, or
+  of what happened instead of one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from connector.contract.errors import IllegalMove, NotThisNegotiation
+from connector.contract.errors import IllegalMove
 from connector.contract.liability import Role
-from ledger.names import AgreementId, MessageHash
 
 
 class TransferState(StrEnum):
@@ -74,75 +70,11 @@ TRANSITIONS: Final[Mapping[tuple[TransferState | None, Role, TransferStep], Tran
 )  # fmt: skip
 """DSP 2025-1, section 9.1.3, the state machine's diagram."""
 
-MOVES_OF: Final[Mapping[str, TransferStep]] = MappingProxyType({
-    "request": TransferStep.REQUEST,
-    "offer": TransferStep.START,
-    "cut": TransferStep.SUSPEND,
-    "receipt": TransferStep.COMPLETE,
-    "denial": TransferStep.TERMINATE,
-})  # fmt: skip
-"""What an exchange's own signed messages do: the provider's Offer makes the data available, to a Request
-and again to a Resume; a Cut ends the attempt, not the exchange; the consumer's Receipt completes it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """What a signed message does to a transfer process."""
-
-    step: TransferStep
-    message: MessageHash
-    consumer_pid: str
-    provider_pid: str | None
-    """None while the consumer does not know it."""
-    agreement: AgreementId
-    code: str | None = None
-    """Why, for a suspension or termination; the words travel beside the message."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """A transfer process as one side knows it."""
-
-    consumer_pid: str
-    provider_pid: str | None
-    agreement: AgreementId
-    state: TransferState
-    code: str | None
-    """Why it was last suspended or terminated."""
-    taken: tuple[MessageHash, ...]
-
-
-def advance_transfer(transfer: Transfer | None, sender_role: Role, move: Move) -> Transfer:
-    """The transfer process after ``move``. Does not verify the message: the exchange has.
-
-    Raises :class:`~connector.contract.errors.IllegalMove` or ``NotThisNegotiation``.
-    """
-    if transfer is not None:
-        if move.message in transfer.taken:
-            return transfer
-        _check_belongs(transfer, move)
-    state = transfer.state if transfer is not None else None
-    following = TRANSITIONS.get((state, sender_role, move.step))
+def next_state(state: TransferState | None, sender: Role, step: TransferStep) -> TransferState:
+    """The state after a step; ``state`` is None before the first. Raises ``IllegalMove``."""
+    following = TRANSITIONS.get((state, sender, step))
     if following is None:
         here = f"in {state.value}" if state is not None else "first"
-        raise IllegalMove(f"the {sender_role.value} cannot send a {move.step.value} {here}", field="type")
-    if transfer is None:
-        return Transfer(
-            move.consumer_pid, move.provider_pid, move.agreement, following, move.code, (move.message,)
-        )
-    return replace(
-        transfer,
-        provider_pid=move.provider_pid or transfer.provider_pid,
-        state=following,
-        code=move.code,
-        taken=(*transfer.taken, move.message),
-    )
-
-
-def _check_belongs(transfer: Transfer, move: Move) -> None:
-    if move.consumer_pid != transfer.consumer_pid:
-        raise NotThisNegotiation("the move is of another transfer process", field="consumer_pid")
-    if move.agreement != transfer.agreement:
-        raise NotThisNegotiation("the transfer process is under another agreement", field="agreement")
-    if move.provider_pid is not None and transfer.provider_pid not in {None, move.provider_pid}:
-        raise NotThisNegotiation("the provider had given another id", field="provider_pid")
+        raise IllegalMove(f"the {sender.value} cannot send a {step.value} {here}", field="type")
+    return following

@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from connector.audit.scope import Counterpart, Scope
-from connector.exchange import counters, custody, nonces
+from connector.exchange import counters, custody, nonces, process
 from connector.exchange.channel import Signed
 from connector.exchange.conversation import Conversation, OutOfTurn, read_first
 from connector.exchange.declared import NOTHING, Declared
@@ -240,7 +240,7 @@ async def _admit_resume(
         row = session.get(ExchangeRow, conversation.exchange)
     if row is None or row.peer != conversation.peer or row.role != "provider":
         raise Denied("NO_SUCH_EXCHANGE")
-    if row.state in ("COMPLETED", "TERMINATED"):
+    if process.is_over(row):
         raise Denied("EXCHANGE_ENDED")
     if row.mode == "query":
         # What is sent again counts once in the budget. Other questions would be other data.
@@ -286,7 +286,7 @@ async def _admit_resume(
             },
         )
         stored.attempt = conversation.attempt
-        stored.state = "STARTED"
+        process.start(stored)
         _remember(stored, conversation)
         return signed, decision, custody.detached(transaction, stored)
 
@@ -578,7 +578,7 @@ def _new_row(
         peer=conversation.peer,
         role="provider",
         mode=request.mode,
-        state="STARTED",  # its Offer is recorded with it
+        state=process.OFFERED,
         dataset=terms.dataset,
         dataset_version=snapshot.digest,
         purpose=request.purpose,

@@ -20,7 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from connector.exchange import counters, custody, metered
+from connector.contract.liability import Role
+from connector.exchange import counters, custody, metered, process
 from connector.exchange.admission import (
     Admitted,
     record_decision,
@@ -135,7 +136,10 @@ class AnsweringSession:
             )
         row = transaction.session.get_one(ExchangeRow, self._row.id)
         is_whole = bool(row.accept) and row.window == self._last_number
-        row.state = "COMPLETED" if is_whole else "SUSPENDED"
+        if is_whole:
+            process.complete(row)
+        else:
+            process.suspend(row, Role.PROVIDER)
 
     async def _take_accept(self) -> None:
         message = await self._channel.receive()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
+from connector.exchange import process
 from connector.exchange.channel import Answer, Channel, Heartbeat, Question, Signed, WindowOpen
 from connector.exchange.consumer import WrongBytes
 from connector.exchange.conversation import Conversation, OutOfTurn, commit_members
@@ -80,7 +81,7 @@ class AskingSession:
 
         def record(transaction: Transaction) -> None:
             row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
-            row.state = "COMPLETED"
+            process.complete(row)
             self._conversation.store_shown(transaction)
 
         await self._ground.writer.write(record)

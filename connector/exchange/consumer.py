@@ -22,7 +22,8 @@ from contextlib import suppress
 from typing import BinaryIO, Final
 
 from connector.audit.scope import Scope
-from connector.exchange import custody, labels, metered
+from connector.contract.liability import Role
+from connector.exchange import custody, labels, metered, process
 from connector.exchange.channel import Channel, Frame, Heartbeat, Signed
 from connector.exchange.conversation import Conversation, OutOfTurn, commit_members
 from connector.exchange.declared import NOTHING
@@ -209,7 +210,7 @@ class ConsumerExchange:
                 peer=self._terms.provider,
                 role="consumer",
                 mode=wish.mode,
-                state="REQUESTED",
+                state=process.REQUESTED,
                 dataset=wish.dataset,
                 dataset_version=wish.version or "",
                 purpose=wish.purpose,
@@ -236,7 +237,7 @@ class ConsumerExchange:
         kept = transaction.session.get(DeliveryRow, self._exchange)
         if kept is not None and kept.discarded is not None:
             raise OutOfTurn("what came of it was discarded: fetch anew", field="exchange")
-        if not row.accept or row.state in ("COMPLETED", "TERMINATED"):
+        if not row.accept or process.is_over(row):
             raise OutOfTurn("there is nothing to go on with: fetch anew", field="exchange")
         self._conversation.begin_attempt(
             row.attempt + 1,
@@ -262,7 +263,8 @@ class ConsumerExchange:
             transaction, resume, opening=opening, members={"digest": row.digest, "nonce": resume.nonce}
         )
         row.attempt = self._conversation.attempt
-        row.state = "SUSPENDED"  # until an Offer starts it again
+        if process.is_running(row):
+            process.suspend(row, Role.CONSUMER)  # until an Offer starts it again
         row.sent = self._conversation.sent
         return signed, custody.detached(transaction, row)
 
@@ -301,7 +303,7 @@ class ConsumerExchange:
             if self._conversation.attempt > 1:  # a Resume, and every Ack that was missing stood beside it
                 metered.all_held(transaction, self._exchange)
             row.dataset_version = body.version
-            row.state = "STARTED"
+            process.start(row)
             self._remember(row)
             if transaction.session.get(DeliveryRow, self._exchange) is None:
                 transaction.session.add(
@@ -346,7 +348,7 @@ class ConsumerExchange:
         def record(transaction: Transaction) -> None:
             self._conversation.record_heard(transaction, "denial", message.document, {"code": denial.code})
             row = transaction.session.get_one(ExchangeRow, self._exchange)
-            row.state, row.code = "TERMINATED", denial.code
+            process.deny(row, denial.code)
             self._remember(row)
 
         await self._ground.writer.write(record)
@@ -573,7 +575,7 @@ class ConsumerExchange:
                 row.window, row.position, row.digest = cut.window, cut.position, cut.digest
                 row.rows += cut.rows
                 row.size += cut.bytes
-            row.state, row.code = "TERMINATED", cut.code
+            process.terminate(row, Role.PROVIDER, cut.code)
             row.last_ack = encode(signed.document.to_json())
             self._remember(row)
             return signed
@@ -600,7 +602,7 @@ class ConsumerExchange:
             labels.store(transaction, self._conversation.place, labels.ALL, everything)
             metered.all_held(transaction, self._exchange)
             stored = transaction.session.get_one(ExchangeRow, self._exchange)
-            stored.state = "COMPLETED"
+            process.complete(stored)
             self._remember(stored)
             transaction.session.get_one(DeliveryRow, self._exchange).complete = True
             return signed
@@ -627,10 +629,10 @@ class ConsumerExchange:
             row = transaction.session.get(ExchangeRow, self._exchange)
             if row is None:
                 return
-            if row.state == "REQUESTED":
-                row.state, row.code = "TERMINATED", error.code
-            elif row.state == "STARTED":
-                row.state = "SUSPENDED"
+            if process.is_running(row):
+                process.suspend(row, Role.CONSUMER)
+            elif row.state == process.REQUESTED:
+                process.terminate(row, Role.CONSUMER, error.code)
             self._conversation.store_shown(transaction)
             # What was signed may not have arrived; the outbox gets through to whoever may still call.
             now = self._ground.ambient.now()

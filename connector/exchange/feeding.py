@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from connector.exchange import custody, labels
+from connector.exchange import custody, labels, process
 from connector.exchange.admission import Admitted
 from connector.exchange.budget import BudgetUsed
 from connector.exchange.channel import Channel, Signed
@@ -200,7 +200,7 @@ class FeedingSubscription(ProviderExchange):
             )
             labels.store(transaction, self._conversation.place, labels.ALL, self._all)
             row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
-            row.state = "COMPLETED"
+            process.complete(row)
             custody.remember_said(transaction, self._conversation)
             return signed
 

@@ -19,7 +19,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from connector.exchange import metered
+from connector.exchange import metered, process
 from connector.exchange.channel import Channel, Frame, Signed
 from connector.exchange.consumer import DEADLINE_MS, ConsumerExchange, Progress
 from connector.exchange.conversation import OutOfTurn
@@ -186,7 +186,7 @@ class FollowingSubscription(ConsumerExchange):
             self._conversation.record_heard(transaction, "receipt", message.document, receipt.members())
             metered.all_held(transaction, self._exchange)
             row = transaction.session.get_one(ExchangeRow, self._exchange)
-            row.state = "COMPLETED"
+            process.complete(row)
             self._remember(row)
             transaction.session.get_one(DeliveryRow, self._exchange).complete = True
 

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from connector.exchange import counters, custody, labels, metered
+from connector.contract.liability import Role
+from connector.exchange import counters, custody, labels, metered, process
 from connector.exchange.admission import (
     Admitted,
     record_decision,
@@ -369,7 +370,7 @@ class ProviderExchange:
         )
         labels.store(transaction, self._conversation.place, labels.ALL, everything)
         row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
-        row.state, row.code = "TERMINATED", cut.code
+        process.terminate(row, Role.PROVIDER, cut.code)
         custody.remember_said(transaction, self._conversation)
         return signed
 
@@ -486,7 +487,8 @@ class ProviderExchange:
             require_latest(transaction, self._conversation)
             self._conversation.record_heard(transaction, "receipt", message.document, body.members())
             row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
-            row.state, row.seen = "COMPLETED", message.document.digest
+            process.complete(row)
+            row.seen = message.document.digest
 
         await self._ground.writer.write(record_receipt)
         await self._seal()
@@ -520,9 +522,8 @@ class ProviderExchange:
                     transaction, "denial", self._conversation.scope, members={"code": error.reason}
                 )
             row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
-            is_latest = row.attempt == self._conversation.attempt
-            if is_latest and row.state == "STARTED":
-                row.state = "SUSPENDED"
+            if row.attempt == self._conversation.attempt and process.is_running(row):
+                process.suspend(row, Role.PROVIDER)
 
         with suppress(BylagError):
             # The store itself may be what failed; the error that brought us here is the one to raise.
