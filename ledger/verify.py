@@ -13,7 +13,8 @@ The steps, whose numbers stand again at the blocks that do them:
    of the one before.
 5. The membership lists lead from the registrar's first keys (which the reader brings) to the newest;
    the other documents are what their file names say and are signed by keys on the list, or by those of
-   a guest whose credential was handed over. An agreement is signed by its two parties.
+   a guest whose credential was handed over. An agreement, and a settlement statement, is signed by the
+   two parties of the agreement (``ledger.signers``).
 6. Each side row that was handed over opens its leaf's commitments; each signed message in one is the
    one that the leaf names, says what the leaf says, and carries a good signature (``ledger.opened``).
 7. Each chain of an agreement ends in a head that the writer signed; without one its end is
@@ -29,26 +30,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Final
 
-from ledger.canonical import JSON, JSONObject, MalformedJson
+from ledger.canonical import JSON, JSONObject, MalformedJson, decode_object
 from ledger.checkpoint import Checkpoint, parse_text
 from ledger.document import BadSignature, SignedDocument, verify
 from ledger.errors import BylagError
-from ledger.folder import HEAD_KIND, LIST_KIND, Document, ExportFolder, Row
+from ledger.folder import HEAD_KIND, LIST_KIND, MAX_DOCUMENT_BYTES, Document, ExportFolder, Row
 from ledger.guests import CREDENTIAL_KIND, UntrustedCredential, vouched_for
 from ledger.leaf import InvalidLeaf, chain_of, read
 from ledger.members import Members, Registrar, follow
 from ledger.note import VerifierKey, parse
 from ledger.opened import RowReader, Seen, did_of
 from ledger.report import Report, Step
+from ledger.signers import (
+    AGREEMENT_KIND,
+    STATEMENT_KIND,
+    Parties,
+    complaint,
+    parties_of_agreement,
+    parties_of_statement,
+)
 from ledger.tiles import ENTRIES, WIDTH, Tile, decode_bundle
 from ledger.tilestore import TileBuilder
 from ledger.tree import leaf_hash
 from ledger.trust import Policy, trusting
-
-_SIGNERS_NEEDED: Final = {"agreement": 2}
-"""How many organisations must have signed a document of a kind; one where it is not named here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +260,8 @@ class _Documents:
         self._step = step
         self._registrar = registrar
         self._members: Members | None = None
+        self._agreements: dict[str, Parties] = {}
+        """The parties of each agreement that was handed over, by the digest of its bytes."""
 
     def follow_lists(self, report: Report) -> Members | None:
         """The members that the newest list names, None when no list can be used."""
@@ -334,18 +341,35 @@ class _Documents:
                 unknown += 1
             else:
                 signers.add(holder)
-        needed = _SIGNERS_NEEDED.get(kind, 1)
-        if len(signers) + unknown < needed:
-            self._step.wrong(name, f"{len(signers)} organisations signed it, {needed} must")
-        elif len(signers) < needed:
+        if kind in (AGREEMENT_KIND, STATEMENT_KIND):
+            self._check_parties(name, kind, document, frozenset(signers), unknown)
+        elif not signers and not unknown:
+            self._step.wrong(name, "nobody signed it")
+        if unknown:
             self._step.open(name, f"{unknown} of its signatures are by keys that are not on the list")
+
+    def _check_parties(
+        self, name: str, kind: str, document: Document, signers: frozenset[str], unknown: int
+    ) -> None:
+        content = decode_object(document.payload, max_bytes=MAX_DOCUMENT_BYTES)
+        if kind == AGREEMENT_KIND:
+            parties = parties_of_agreement(content)
+            if parties is None:
+                self._step.wrong(name, "it does not name its two parties")
+                return
+            self._agreements[document.digest] = parties
+        elif (parties := parties_of_statement(content, self._agreements)) is None:
+            self._step.open(name, "its agreement was not handed over: whose statement it is stays open")
+            return
+        if (wrong := complaint(parties, signers, unknown)) is not None:
+            self._step.wrong(name, wrong)
 
     def _holder(self, signed: SignedDocument, kind: str) -> tuple[str | None, str | None]:
         """(who signed, what is wrong): both None when the key is not on the list."""
         try:
             key = self._members.by_thumbprint(signed.kid) if self._members is not None else None
             if key is not None:
-                verify(signed, kind, key.public)
+                verify(signed, kind, key.public, max_bytes=MAX_DOCUMENT_BYTES)
         except (BadSignature, MalformedJson) as error:
             return None, str(error)
         return (None if key is None else key.did), None

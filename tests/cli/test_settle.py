@@ -98,5 +98,9 @@ def test_the_records_of_a_settlement_verify(space: Space, priced: str) -> None:
     for home in ("alfa", "beta"):
         own = space.bylag.json("ledger", "verify", "--home", home)
         assert (own["verified"], own["wrong"]) == (True, [])
+        space.bylag("ledger", "export", f"{home}-settled", "--home", home)
+        (statement,) = (space.folder / f"{home}-settled" / "documents" / "settlement-statement").iterdir()
+        assert len(json.loads(statement.read_bytes())["signatures"]) == 2
+        assert space.bylag.json("ledger", "verify", f"{home}-settled")["verified"]
     records = space.bylag.json("ledger", "show", "--last", "100", "--home", "beta")
     assert "settlement" in {record["leaf"]["type"] for record in records}

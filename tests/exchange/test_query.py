@@ -46,8 +46,11 @@ async def session(world: World, tamper: Any = None) -> Any:
     consumer = ConsumerExchange(world.consumer.ground, consumer_end, world.terms, delivery, exchange=exchange)
     conversation, digest = await consumer.open_session(Wish(DATASET, Rule().purpose, mode="query"))
     asking = AskingSession(world.consumer.ground, consumer_end, conversation, digest, 0)
-    yield asking
-    await asking.finish()
+    try:
+        yield asking
+        await asking.finish()
+    finally:
+        await asking.close()
     await consumer_end.outgoing.put(None)
     await answering
 

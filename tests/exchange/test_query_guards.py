@@ -45,6 +45,7 @@ class Session:
         self.consumer = ConsumerExchange(
             world.consumer.ground, self.ends[1], world.terms, delivery, exchange=self.exchange
         )
+        self.asking: list[AskingSession] = []
         self.provider = asyncio.create_task(self._provide())
 
     async def _provide(self) -> Any:
@@ -56,12 +57,17 @@ class Session:
     async def ask(self) -> AskingSession:
         wish = Wish(DATASET, Rule().purpose, mode="query")
         conversation, digest = await self.consumer.open_session(wish)
-        return AskingSession(self.world.consumer.ground, self.ends[1], conversation, digest, 0)
+        asking = AskingSession(self.world.consumer.ground, self.ends[1], conversation, digest, 0)
+        self.asking.append(asking)
+        return asking
 
     async def over(self) -> Any:
         """Hang up, and what the provider's side raised or returned."""
         self.ends[1].outgoing.put_nowait(None)
-        return (await asyncio.gather(self.provider, return_exceptions=True))[0]
+        result = (await asyncio.gather(self.provider, return_exceptions=True))[0]
+        for asking in self.asking:
+            await asking.close()
+        return result
 
 
 @asynccontextmanager

@@ -92,7 +92,13 @@ class Story:
         self.lists = [first, membership_list([self.provider, self.consumer], 2, first.digest)]
         self.agreement = multi_signed(
             "agreement",
-            {"type": "agreement", "version": 1, "id": AGREEMENT, "provider": self.provider.did},
+            {
+                "type": "agreement",
+                "version": 1,
+                "id": AGREEMENT,
+                "provider": {"id": self.provider.did},
+                "consumer": {"id": self.consumer.did},
+            },
             [self.provider.sign_key, self.consumer.sign_key],
         )
 

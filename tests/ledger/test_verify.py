@@ -20,6 +20,7 @@ from ledger.names import Origin
 from ledger.note import parse, parse_verifier_key
 from ledger.report import Report, Severity
 from ledger.side import SHARED, signed_from_json, signed_to_json
+from ledger.signers import STATEMENT_KIND
 from ledger.tiles import ENTRIES, decode_bundle
 from ledger.tilestore import TileBuilder
 from ledger.trust import parse_policy
@@ -337,16 +338,67 @@ def put_document(copy: Path, kind: str, document: Document, name: str | None = N
     (folder / (name or f"{document.digest}.json")).write_text(json.dumps(document.to_json()))
 
 
-def test_an_agreement_needs_two_signatures(copy: Path, story: Story) -> None:
-    content = {"type": "agreement", "version": 1, "id": "x"}
-    put_document(copy, "agreement", multi_signed("agreement", content, [story.provider.sign_key]))
-    assert "1 organisations signed it, 2 must" in found(check(copy))[0]
+def between(*parties: str) -> JSONObject:
+    provider, consumer = parties
+    named: JSONObject = {"provider": {"id": provider}, "consumer": {"id": consumer}}
+    return {"type": "agreement", "version": 1, "id": "x", **named}
 
 
-def test_a_second_signature_of_the_same_party_is_no_second_party(copy: Path, story: Story) -> None:
-    content = {"type": "agreement", "version": 1, "id": "x"}
+def test_an_agreement_needs_the_signatures_of_both_parties(copy: Path, story: Story) -> None:
+    content = between(story.provider.did, story.consumer.did)
+    for keys in ([story.provider.sign_key], [story.provider.sign_key] * 2):
+        put_document(copy, "agreement", multi_signed("agreement", content, keys))
+        assert "1 of its parties signed it, 2 must" in found(check(copy))[0]
+
+
+def test_an_agreement_that_others_signed_in_a_partys_name_is_found(copy: Path, story: Story) -> None:
+    content = between(story.provider.did, "did:web:elsewhere.example")
+    keys = [story.provider.sign_key, story.consumer.sign_key]
+    put_document(copy, "agreement", multi_signed("agreement", content, keys))
+    (wrong,) = found(check(copy))
+    assert f"{story.consumer.did} signed it, and is none of its parties" in wrong
+
+
+def test_an_agreement_without_parties_is_found(copy: Path, story: Story) -> None:
+    content: JSONObject = {"type": "agreement", "version": 1, "id": "x"}
     put_document(copy, "agreement", multi_signed("agreement", content, [story.provider.sign_key] * 2))
-    assert "1 organisations signed it, 2 must" in found(check(copy))[0]
+    assert "it does not name its two parties" in found(check(copy))[0]
+
+
+def test_two_units_of_one_participant_sign_with_one_key(copy: Path, story: Story) -> None:
+    content = between(story.provider.did, story.provider.did)
+    put_document(copy, "agreement", multi_signed("agreement", content, [story.provider.sign_key] * 2))
+    assert check(copy).verified
+
+
+def statement(story: Story, **members: JSON) -> JSONObject:
+    kept: JSONObject = {"type": STATEMENT_KIND, "version": 1, "contract": story.agreement.digest}
+    return {**kept, **members}
+
+
+def test_a_settlement_statement_is_signed_by_the_parties_of_its_agreement(copy: Path, story: Story) -> None:
+    both = [story.provider.sign_key, story.consumer.sign_key]
+    signed = multi_signed(STATEMENT_KIND, statement(story), both)
+    put_document(copy, STATEMENT_KIND, signed)
+    assert check(copy).verified
+    changed = Document(signed.payload.replace(b'"version":1', b'"version":2'), signed.signatures)
+    put_document(copy, STATEMENT_KIND, changed)
+    assert any("the signature does not fit" in each for each in found(check(copy)))
+
+
+def test_a_statement_that_one_party_signed_settles_nothing(copy: Path, story: Story) -> None:
+    signed = multi_signed(STATEMENT_KIND, statement(story), [story.provider.sign_key])
+    put_document(copy, STATEMENT_KIND, signed)
+    assert "1 of its parties signed it, 2 must" in found(check(copy))[0]
+
+
+def test_whose_statement_it_is_stays_open_without_its_agreement(copy: Path, story: Story) -> None:
+    both = [story.provider.sign_key, story.consumer.sign_key]
+    put_document(
+        copy, STATEMENT_KIND, multi_signed(STATEMENT_KIND, statement(story, contract="0" * 64), both)
+    )
+    report = check(copy)
+    assert any("its agreement was not handed over" in each for each in found(report, Severity.OPEN))
 
 
 def test_a_changed_document_is_found(copy: Path, story: Story) -> None:

@@ -142,6 +142,16 @@ WHAT_THE_LEDGER_SAYS_LATER: Final = (
         ('        elif leaf["aprev"] != hash_before:\n', "        elif False:\n"),
     ),
     taken_out(
+        "ledger/signers.py",
+        "An agreement or a statement is shown that others signed in a party's name",
+        ("    if strangers:\n", "    if False:\n"),
+    ),
+    taken_out(
+        "ledger/signers.py",
+        "An agreement or a statement is shown that others signed in a party's name",
+        ("    if missing > unknown:\n", "    if False:\n"),
+    ),
+    taken_out(
         "connector/audit/notary.py",
         "A log that was rewritten asks for a cosignature",
         ("        self._check_extends(transaction.sqlite, checkpoint, consistency)\n", ""),

@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from connector.audit.scope import Counterpart, Scope
 from connector.control.operation import Asked, operation
 from connector.control.operations.guests import NoSuchGuest
 from connector.identity.stored import credentials
 from connector.node import Node
-from connector.store.tables import AgreementRow
+from connector.store.tables import AgreementRow, SettlementRow
 from ledger import log
 from ledger.canonical import JSON
 from ledger.document import sign
@@ -24,6 +24,7 @@ from ledger.guests import CREDENTIAL_KIND
 from ledger.leaf import agreement_chain, read
 from ledger.names import ParticipantId
 from ledger.side import SHARED
+from ledger.signers import AGREEMENT_KIND, STATEMENT_KIND
 
 SHOWN = 50
 
@@ -118,6 +119,14 @@ def _known(node: Node, handle: str) -> ParticipantId:
     return ParticipantId(handle)
 
 
+def _statements(session: Session, agreement: str) -> Iterator[tuple[str, Document]]:
+    settled = select(SettlementRow).where(
+        SettlementRow.agreement == agreement, SettlementRow.state == "settled"
+    )
+    for row in session.exec(settled):
+        yield STATEMENT_KIND, Document(row.statement, tuple(jws for jws in (row.mine, row.theirs) if jws))
+
+
 def _documents(node: Node, guest: ParticipantId | None) -> Iterator[tuple[str, Document]]:
     for number in range(1, node.trust.number + 1):
         signed = node.trust.signed(number)
@@ -126,6 +135,7 @@ def _documents(node: Node, guest: ParticipantId | None) -> Iterator[tuple[str, D
     with node.database.read() as session:
         for row in session.exec(select(AgreementRow)):
             if row.peer == guest or not node.is_person(ParticipantId(row.peer)):
-                yield "agreement", Document(row.payload, (row.provider_jws, row.consumer_jws))
+                yield AGREEMENT_KIND, Document(row.payload, (row.provider_jws, row.consumer_jws))
+                yield from _statements(session, row.id)
         for credential in credentials(session, person) if person is not None else ():
             yield CREDENTIAL_KIND, Document(credential.payload, (credential.jws,))
