@@ -20,19 +20,20 @@ under (invariant 2: deny unless shown otherwise):
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from connector.audit.scope import Counterpart, Scope
 from connector.exchange import counters, custody, nonces, process
 from connector.exchange.channel import Signed
 from connector.exchange.conversation import Conversation, OutOfTurn, read_first
+from connector.exchange.deciding import DeniedByPolicy, decide, declared_in, record_decision, request_facts
 from connector.exchange.declared import NOTHING, Declared
 from connector.exchange.floods import TooManyDenials
 from connector.exchange.ground import Asked, Denied, Ground, Ruling, Snapshot, Terms
+from connector.exchange.guards import require_current, require_grantable
 from connector.exchange.messages import (
     MAX_WINDOW_BYTES,
     Accept,
@@ -44,7 +45,6 @@ from connector.exchange.messages import (
     Resume,
 )
 from connector.exchange.nonces import Replayed
-from connector.exchange.request_facts import RequestFacts
 from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSON, JSONObject, decode_object, encode
@@ -88,6 +88,62 @@ class Refused:
 
     denial: Signed
     code: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Considered:
+    """A request that may be granted, and the Offer that would do it; nothing is written yet."""
+
+    conversation: Conversation
+    terms: Terms
+    request: Request
+    selection: JSONObject | None
+    snapshot: Snapshot
+    asked: Asked
+    counts: Mapping[str, int]
+    ruling: Ruling
+    offer: Offer
+
+    def say(
+        self,
+        transaction: Transaction,
+        decision: LeafHash,
+        *,
+        answering: SignedDocument | None = None,
+        side: JSONObject | None = None,
+    ) -> Signed:
+        """Sign and record the Offer."""
+        return self.conversation.say(
+            transaction,
+            self.offer,
+            answering=answering,
+            opening=_beside_offer(self.snapshot, self.selection, self.ruling),
+            side=side,
+            members={
+                "decision": decision.hex(),
+                "purpose": self.request.purpose,
+                "dataset": self.terms.dataset,
+                "dataset_version": self.snapshot.digest,
+                "until": self.offer.expires,
+            },
+        )
+
+    def admitted(self, signed: Signed, decision: LeafHash, row: ExchangeRow) -> Admitted:
+        """What was recorded: the exchange goes on from here."""
+        return Admitted(
+            conversation=self.conversation,
+            terms=self.terms,
+            request=self.request,
+            selection=self.selection,
+            snapshot=self.snapshot,
+            asked=self.asked,
+            counts=self.counts,
+            ruling=self.ruling,
+            decision=decision,
+            row=row,
+            offer=signed,
+            expires=self.offer.expires,
+        )
 
 
 async def admit(ground: Ground, peer: ParticipantId, first: Signed) -> Admitted | Refused:
@@ -182,11 +238,10 @@ async def _admit_request(
         raise Denied("VERSION_NOT_NAMED", "a subscription's cursor is a place in one version")
     snapshot.check(request.mode, selection, request.cursor, mask=ruling.mask, row_filter=ruling.row_filter)
     conversation.opened_by(first.document)
-    schema = snapshot.schema(ruling.mask)
-    media_type = snapshot.media_type(selection, ruling.mask)
-    offer = _offer(ground, terms, snapshot.digest, schema, media_type, first.document)
+    offer = _offer(ground, terms, snapshot, selection, ruling, first.document)
+    considered = _Considered(conversation, terms, request, selection, snapshot, asked, counts, ruling, offer)
 
-    def record(transaction: Transaction) -> tuple[Signed, LeafHash, ExchangeRow]:
+    def record(transaction: Transaction) -> Admitted:
         _guard(transaction, ground, terms, conversation.peer, request.nonce, request.deadline)
         require_current(transaction, ground, ruling)
         if transaction.session.get(ExchangeRow, conversation.exchange) is not None:
@@ -198,39 +253,12 @@ async def _admit_request(
         decision = record_decision(transaction, conversation, terms, ruling)
         row = _new_row(conversation, terms, request, selection, snapshot)
         row.declared = encode(declared) if declared is not None else b""
-        signed = conversation.say(
-            transaction,
-            offer,
-            answering=first.document,
-            opening=_beside_offer(snapshot, selection, ruling),
-            side=_request_opening(first),
-            members={
-                "decision": decision.hex(),
-                "purpose": request.purpose,
-                "dataset": terms.dataset,
-                "dataset_version": snapshot.digest,
-                "until": offer.expires,
-            },
-        )
+        signed = considered.say(transaction, decision, answering=first.document, side=_request_opening(first))
         _remember(row, conversation)
         transaction.session.add(row)
-        return signed, decision, custody.detached(transaction, row)
+        return considered.admitted(signed, decision, custody.detached(transaction, row))
 
-    signed, decision, row = await ground.writer.write(record)
-    return Admitted(
-        conversation=conversation,
-        terms=terms,
-        request=request,
-        selection=selection,
-        snapshot=snapshot,
-        asked=asked,
-        counts=counts,
-        ruling=ruling,
-        decision=decision,
-        row=row,
-        offer=signed,
-        expires=offer.expires,
-    )
+    return await ground.writer.write(record)
 
 
 async def _admit_resume(
@@ -256,13 +284,12 @@ async def _admit_resume(
     )
     asking = await request_facts(terms, snapshot, request, selection, declared_in(row))
     asked, counts, ruling = await decide(ground, terms, row.purpose, asking)
-    schema = snapshot.schema(ruling.mask)
-    media_type = snapshot.media_type(selection, ruling.mask)
     conversation.sent = MessageHash(row.sent) if row.sent is not None else None
     conversation.opened_by(first.document)
-    offer = _offer(ground, terms, snapshot.digest, schema, media_type, first.document)
+    offer = _offer(ground, terms, snapshot, selection, ruling, first.document)
+    considered = _Considered(conversation, terms, request, selection, snapshot, asked, counts, ruling, offer)
 
-    def record(transaction: Transaction) -> tuple[Signed, LeafHash, ExchangeRow]:
+    def record(transaction: Transaction) -> Admitted:
         _guard(transaction, ground, terms, conversation.peer, resume.nonce, resume.deadline)
         require_current(transaction, ground, ruling)
         stored = transaction.session.get_one(ExchangeRow, conversation.exchange)
@@ -273,38 +300,13 @@ async def _admit_resume(
             custody.take_late(transaction, conversation, stored, document, envelope, message)
         _require_same_place(stored, resume)
         conversation.record_heard(transaction, "resume", first.document, {"digest": stored.digest})
-        signed = conversation.say(
-            transaction,
-            offer,
-            opening=_beside_offer(snapshot, selection, ruling),
-            members={
-                "decision": decision.hex(),
-                "purpose": request.purpose,
-                "dataset": terms.dataset,
-                "dataset_version": snapshot.digest,
-                "until": offer.expires,
-            },
-        )
+        signed = considered.say(transaction, decision)
         stored.attempt = conversation.attempt
         process.start(stored)
         _remember(stored, conversation)
-        return signed, decision, custody.detached(transaction, stored)
+        return considered.admitted(signed, decision, custody.detached(transaction, stored))
 
-    signed, decision, stored = await ground.writer.write(record)
-    return Admitted(
-        conversation=conversation,
-        terms=terms,
-        request=request,
-        selection=selection,
-        snapshot=snapshot,
-        asked=asked,
-        counts=counts,
-        ruling=ruling,
-        decision=decision,
-        row=stored,
-        offer=signed,
-        expires=offer.expires,
-    )
+    return await ground.writer.write(record)
 
 
 def _late_signatures(
@@ -386,65 +388,19 @@ def _declared(content: JSONObject | None) -> Declared:
         raise Denied("BAD_DECLARATION", str(error)) from error
 
 
-def declared_in(row: ExchangeRow) -> Declared:
-    """What the consumer declared when it began an exchange: it binds to the end, and each later use."""
-    return Declared.read(decode_object(row.declared)) if row.declared else NOTHING
-
-
-async def request_facts(
-    terms: Terms, snapshot: Snapshot, request: Request, selection: JSONObject | None, declared: Declared
-) -> RequestFacts:
-    """What is known of a request before it is decided. Raises ``Denied`` for a selection that cannot be.
-
-    A session's questions come later, and of a subscription nobody knows how much is still to come: there
-    size and share are not known. Rows are counted only where the policy compares the share.
-    """
-    known = RequestFacts(
-        mode=request.mode,
-        version=snapshot.digest,
-        about=snapshot.about,
-        media_type=snapshot.media_type(selection, ()),
-        declared=declared,
-    )
-    if request.mode != "transfer" or request.cursor:
-        return known
-    share = None
-    if selection is None or b'"percentage"' in encode(terms.policy):
-        share = await asyncio.to_thread(snapshot.share, selection)
-    return replace(known, size=snapshot.size(selection, mask=(), row_filter=None), share=share)
-
-
-async def decide(
-    ground: Ground, terms: Terms, purpose: str, asking: RequestFacts
-) -> tuple[Asked, Mapping[str, int], Ruling]:
-    """Step 5: the question, the counter values it was decided at, and the ruling.
-
-    Raises :class:`DeniedByPolicy` unless ``allow`` is exactly true.
-    """
-    asked = ground.policy.ask(terms, purpose, asking)
-    counts = counters.values(ground.database, terms.agreement, asked.counters, ground.ambient.now())
-    ruling = await ground.policy.rule(asked, counts)
-    if ruling.allow is not True:
-        raise DeniedByPolicy(ruling)
-    return asked, counts, ruling
-
-
-class DeniedByPolicy(Denied):
-    """The policy said no; the ruling is recorded with the denial."""
-
-    def __init__(self, ruling: Ruling) -> None:
-        super().__init__(ruling.code)
-        self.ruling = ruling
-
-
 def _offer(
-    ground: Ground, terms: Terms, version: str, schema: JSONObject, media_type: str, asked: SignedDocument
+    ground: Ground,
+    terms: Terms,
+    snapshot: Snapshot,
+    selection: JSONObject | None,
+    ruling: Ruling,
+    asked: SignedDocument,
 ) -> Offer:
     return Offer(
         request=asked.digest,
-        version=version,
-        schema=hashlib.sha256(encode(schema)).hexdigest(),
-        media_type=media_type,
+        version=snapshot.digest,
+        schema=hashlib.sha256(encode(snapshot.schema(ruling.mask))).hexdigest(),
+        media_type=snapshot.media_type(selection, ruling.mask),
         windows=terms.windows,
         window_bytes=MAX_WINDOW_BYTES,
         expires=Milliseconds(ground.ambient.now() + OFFER_LASTS_MS),
@@ -457,70 +413,6 @@ def _guard(
     """Step 6: what must still be so in the transaction that records the grant."""
     nonces.spend(transaction, peer, nonce, deadline, ground.ambient.now())
     require_grantable(transaction, ground, terms)
-
-
-def require_grantable(transaction: Transaction, ground: Ground, terms: Terms) -> None:
-    """The guards of every grant, in the transaction that records it. Raises ``Denied``.
-
-    The consumer is in good standing under a list in force, the clock does not stand behind the last
-    record, the agreement is active in the store and its period not over, and nothing bars it in memory.
-    """
-    ground.standing.require_active(terms.consumer)
-    if ground.recorder.clock_is_behind(transaction):
-        raise Denied("CLOCK_BEHIND", "the clock stands behind the last record")
-    require_active(transaction, terms.agreement)
-    if terms.until is not None and ground.ambient.now() >= terms.until:
-        raise Denied("AGREEMENT_ENDED")
-    if (code := ground.bars.code(terms.agreement)) is not None:
-        raise Denied(code)
-
-
-def require_current(transaction: Transaction, ground: Ground, ruling: Ruling) -> None:
-    """A guard of an earlier ruling: nothing that it rests on has changed. Raises ``Denied``."""
-    if not ground.policy.is_current(ruling, transaction):
-        raise Denied("DECISION_CHANGED", "a duty or the membership list has changed; ask again")
-
-
-def require_open_offer(transaction: Transaction, ground: Ground, admitted: Admitted) -> None:
-    """The guards of an Accept: the Offer still stands, the agreement is active. Raises ``Denied``."""
-    if ground.ambient.now() >= admitted.expires:
-        raise Denied("OFFER_EXPIRED", "the Accept came after the Offer's end")
-    require_active(transaction, admitted.terms.agreement)
-
-
-def require_latest(transaction: Transaction, conversation: Conversation) -> None:
-    """A guard of all that an attempt changes: no later one has begun. Raises ``OutOfTurn``."""
-    query = "SELECT attempt FROM exchange WHERE id = ?"
-    if transaction.sqlite.execute(query, (conversation.exchange,)).fetchone() != (conversation.attempt,):
-        raise OutOfTurn("a later attempt of this exchange has begun", field="attempt")
-
-
-def require_active(transaction: Transaction, agreement: str) -> None:
-    """A guard: the agreement is still active in the store. Raises ``Denied``."""
-    row = transaction.first("SELECT state FROM agreement WHERE id = ?", agreement)
-    if row is None or row[0] != "active":
-        raise Denied("AGREEMENT_ENDED")
-
-
-def record_decision(
-    transaction: Transaction, conversation: Conversation, terms: Terms, ruling: Ruling
-) -> LeafHash:
-    """Record a ruling that allows; what leaves under it cites the record's hash."""
-    question, result = ruling.recorded()
-    recorded = conversation.ground.recorder.record_decision(
-        transaction,
-        conversation.scope,
-        recorded_input=question,
-        result=result,
-        members={
-            "policy": terms.policy_digest,
-            **ruling.rules,
-            "contract": terms.contract,
-            "code": ruling.code,
-            "until": ruling.valid_until,
-        },
-    )
-    return recorded.hash
 
 
 def _record_denial(

@@ -22,18 +22,14 @@ from typing import Final
 
 from connector.contract.liability import Role
 from connector.exchange import counters, custody, metered, process
-from connector.exchange.admission import (
-    Admitted,
-    record_decision,
-    require_current,
-    require_grantable,
-    require_open_offer,
-)
+from connector.exchange.admission import Admitted
 from connector.exchange.budget import BudgetUsed, require_room
 from connector.exchange.channel import Answer, Channel, Heartbeat, Question, Signed, WindowOpen
 from connector.exchange.conversation import OutOfTurn, commit_members
+from connector.exchange.deciding import record_decision
 from connector.exchange.digest import FrameKey, RunningDigest, after_answer, fresh_key, key_digest
 from connector.exchange.ground import Denied, Ground, Ruling
+from connector.exchange.guards import require_current, require_grantable, require_open_offer
 from connector.exchange.messages import Accept, Ack, Commit
 from connector.exchange.provider import Interrupted
 from connector.store.tables import ExchangeRow
@@ -150,7 +146,7 @@ class AnsweringSession:
             raise OutOfTurn("an Offer is answered by an Accept of it", field="type")
 
         def record(transaction: Transaction) -> None:
-            require_open_offer(transaction, self._ground, self._admitted)
+            require_open_offer(transaction, self._ground, self._terms, self._admitted.expires)
             row = transaction.session.get_one(ExchangeRow, self._row.id)
             custody.take_accept(transaction, self._conversation, row, message.document)
             self._row = custody.detached(transaction, row)

@@ -22,18 +22,14 @@ from typing import Final
 
 from connector.contract.liability import Role
 from connector.exchange import counters, custody, labels, metered, process
-from connector.exchange.admission import (
-    Admitted,
-    record_decision,
-    require_grantable,
-    require_latest,
-    require_open_offer,
-)
+from connector.exchange.admission import Admitted
 from connector.exchange.budget import BudgetUsed, require_room
 from connector.exchange.channel import Channel, Frame, Heartbeat, Message, Signed
 from connector.exchange.conversation import OutOfTurn, commit_members
+from connector.exchange.deciding import record_decision
 from connector.exchange.digest import RunningDigest, key_digest
 from connector.exchange.ground import Denied, Ground
+from connector.exchange.guards import require_grantable, require_latest, require_open_offer
 from connector.exchange.labels import AllLabels, Released, WindowLabels, people_member, root_of
 from connector.exchange.messages import Accept, Ack, Body, Commit, Cut, End, Receipt, Reject
 from connector.exchange.sealing import counterlog, seal
@@ -126,7 +122,7 @@ class ProviderExchange:
 
         def record(transaction: Transaction) -> None:
             require_latest(transaction, self._conversation)
-            require_open_offer(transaction, self._ground, self._admitted)
+            require_open_offer(transaction, self._ground, self._terms, self._admitted.expires)
             row = transaction.session.get_one(ExchangeRow, self._conversation.exchange)
             custody.take_accept(transaction, self._conversation, row, message.document)
             self._reached = custody.Reached.of(row)

@@ -20,8 +20,9 @@ from typing import Final
 
 from connector.audit.scope import Scope
 from connector.exchange import counters
-from connector.exchange.admission import declared_in, require_active, require_current
+from connector.exchange.deciding import declared_in
 from connector.exchange.ground import Denied, Ground, Ruling, Terms
+from connector.exchange.guards import require_active, require_current
 from connector.exchange.inbox import Cipher, read_frames
 from connector.exchange.request_facts import RequestFacts
 from connector.exchange.version_facts import VersionFacts

@@ -7,6 +7,7 @@ from typing import Final
 from tests.mutants.mutant import taken_out
 
 ADMISSION = "connector/exchange/admission.py"
+GUARDS = "connector/exchange/guards.py"
 CONSUMER = "connector/exchange/consumer.py"
 PROVIDER = "connector/exchange/provider.py"
 CONVERSATION = "connector/exchange/conversation.py"
@@ -218,7 +219,7 @@ WHAT_THE_LEDGER_SAYS_LATER: Final = (
         ("        return size > log.size(self._connection)\n", "        return False\n"),
     ),
     taken_out(
-        ADMISSION,
+        GUARDS,
         "A record is written with a time before the last one",
         ("    if ground.recorder.clock_is_behind(transaction):\n", "    if False:\n"),
     ),

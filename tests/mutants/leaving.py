@@ -7,6 +7,8 @@ from typing import Final
 from tests.mutants.mutant import taken_out
 
 ADMISSION = "connector/exchange/admission.py"
+DECIDING = "connector/exchange/deciding.py"
+GUARDS = "connector/exchange/guards.py"
 PROVIDER = "connector/exchange/provider.py"
 VIEW = "connector/source/view.py"
 RECORDER = "connector/audit/recorder.py"
@@ -75,7 +77,7 @@ WHAT_MAY_LEAVE: Final = (
         ),
     ),
     taken_out(
-        ADMISSION,
+        DECIDING,
         "A request for another purpose",
         (
             "    if ruling.allow is not True:\n        raise DeniedByPolicy(ruling)\n",
@@ -210,12 +212,12 @@ WHAT_MAY_LEAVE: Final = (
         ),
     ),
     taken_out(
-        ADMISSION,
+        GUARDS,
         "An Accept is kept until it suits",
-        ("if ground.ambient.now() >= admitted.expires:", "if False:"),
+        ("if ground.ambient.now() >= expires:", "if False:"),
     ),
     taken_out(
-        ADMISSION,
+        GUARDS,
         "An attempt that was given up goes on beside the one that resumed it",
         ("fetchone() != (conversation.attempt,):", "fetchone() is None:"),
     ),
