@@ -254,7 +254,7 @@ async def _admit_request(
         row = _new_row(conversation, terms, request, selection, snapshot)
         row.declared = encode(declared) if declared is not None else b""
         signed = considered.say(transaction, decision, answering=first.document, side=_request_opening(first))
-        _remember(row, conversation)
+        conversation.remember(row)
         transaction.session.add(row)
         return considered.admitted(signed, decision, custody.detached(transaction, row))
 
@@ -303,7 +303,7 @@ async def _admit_resume(
         signed = considered.say(transaction, decision)
         stored.attempt = conversation.attempt
         process.start(stored)
-        _remember(stored, conversation)
+        conversation.remember(stored)
         return considered.admitted(signed, decision, custody.detached(transaction, stored))
 
     return await ground.writer.write(record)
@@ -487,12 +487,6 @@ def _new_row(
         started=now,
         changed=now,
     )
-
-
-def _remember(row: ExchangeRow, conversation: Conversation) -> None:
-    row.sent = conversation.sent
-    row.seen = conversation.heard
-    row.changed = conversation.ground.ambient.now()
 
 
 def _stored_selection(row: ExchangeRow) -> JSONObject | None:

@@ -1,9 +1,7 @@
-"""The consumer's side of a transfer: ask, accept, store and sync each window, then sign for it.
+"""The consumer's side of a transfer: store and sync each window, then sign for it.
 
-Rules that hold here (LEDGER.md section 3; the numbers are its steps):
+Rules that hold here (LEDGER.md section 3; the numbers are its steps, of which ``application`` does 1 to 3):
 
-* 1. The Request is durable here before it is sent.
-* 3. The Offer is compared with the agreement before it is accepted.
 * 5. An Ack is signed after its window's frames are synced and their digests equal the Commit's. A
   frame that is not what was committed to gets a signed Reject in the Ack's place, and ends the attempt.
 * Rows about people carry labels. The sets that Commit, Cut and End sign are computed from the rows; a
@@ -16,7 +14,6 @@ Rules that hold here (LEDGER.md section 3; the numbers are its steps):
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO, Final
@@ -24,43 +21,35 @@ from typing import BinaryIO, Final
 from connector.audit.scope import Scope
 from connector.contract.liability import Role
 from connector.exchange import custody, labels, metered, process
+from connector.exchange.application import Application, Offered
 from connector.exchange.channel import Channel, Frame, Heartbeat, Signed
 from connector.exchange.conversation import Conversation, OutOfTurn, commit_members
-from connector.exchange.declared import NOTHING
 from connector.exchange.digest import FrameKey, RunningDigest, after_frame, key_digest
 from connector.exchange.ground import Denied, Ground, Terms
 from connector.exchange.inbox import Delivery, sync
 from connector.exchange.labels import people_member, root_of
 from connector.exchange.messages import (
     MAX_FRAME_BYTES,
-    Accept,
     Ack,
     Commit,
     Cut,
-    Denial,
     End,
-    Offer,
     Receipt,
     Reject,
-    Request,
-    Resume,
 )
 from connector.exchange.provider import Interrupted
 from connector.exchange.received import Received
 from connector.exchange.sealing import counterlog, seal
-from connector.exchange.version_facts import VersionFacts
 from connector.exchange.wish import Wish
 from connector.store import outbox
 from connector.store.memory import give_memory_back
 from connector.store.tables import DeliveryRow, ExchangeRow
 from connector.store.writer import Transaction
-from ledger.canonical import JSONObject, decode_object, encode
-from ledger.commitment import fresh_json
+from ledger.canonical import decode_object, encode
 from ledger.document import SignedDocument, from_json
 from ledger.errors import BylagError, ErrorKind
 from ledger.names import ExchangeId, MessageHash, Milliseconds
 
-DEADLINE_MS: Final = 60_000
 OTHER_LABELS: Final = "OTHER_LABELS"
 Progress = Callable[[int, int, int | None], None]
 """Called after each acknowledged window: rows and bytes received so far, and of how many bytes, if known."""
@@ -109,6 +98,7 @@ class ConsumerExchange:
             agreement=terms.agreement,
             attempt=1,
         )
+        self._application = Application(ground, channel, terms, self._conversation)
         self._digest = RunningDigest(b"")
         self._windows = 0
         self._size: int | None = None
@@ -129,15 +119,19 @@ class ConsumerExchange:
         :class:`~ledger.errors.BylagError`; what was acknowledged by then is kept for a resume.
         """
         with self._ground.attempts.alone(self._exchange):
-            request = await self._ground.writer.write(lambda transaction: self._request(transaction, wish))
+            request = await self._application.ask(wish)
             await self._channel.send(request)
             return await self._receive(request.document, wish.version)
 
     async def open_session(self, wish: Wish) -> tuple[Conversation, RunningDigest]:
         """Ask for a query session and accept it: the conversation to go on with, and D_0."""
-        request = await self._ground.writer.write(lambda transaction: self._request(transaction, wish))
+        request = await self._application.ask(wish)
         await self._channel.send(request)
-        await self._accept(request.document, wish.version)
+        try:
+            await self._accept(request.document, wish.version)
+        except BylagError as error:
+            await self._suspend(error)
+            raise
         return self._conversation, self._digest
 
     async def resume(self) -> ExchangeRow:
@@ -147,7 +141,7 @@ class ConsumerExchange:
         before may have become durable after that attempt was given up.
         """
         with self._ground.attempts.alone(self._exchange):
-            resume, row = await self._ground.writer.write(self._resume)
+            resume, row = await self._application.resume()
             await asyncio.to_thread(self._delivery.discard_after, row.window)
             self._windows = row.window
             await self._channel.send(resume)
@@ -174,185 +168,24 @@ class ConsumerExchange:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _request(self, transaction: Transaction, wish: Wish) -> Signed:
-        """Step 1."""
-        ambient = self._ground.ambient
-        opening: JSONObject = {}
-        declared = None if wish.declared == NOTHING else wish.declared.to_json()
-        committed: dict[str, str] = {}
-        for name, content in (("selection", wish.selection), ("declared", declared)):
-            if content is not None:
-                commitment = fresh_json(name, content, ambient)
-                opening |= {name: content, f"{name}_opening": commitment.to_json()}
-                committed[name] = commitment.commitment
-        request = Request(
-            mode=wish.mode,
-            purpose=wish.purpose,
-            dataset=wish.dataset,
-            version=wish.version,
-            cursor=wish.cursor,
-            selection=committed.get("selection"),
-            declared=committed.get("declared"),
-            nonce=ambient.random(32).hex(),
-            deadline=Milliseconds(ambient.now() + DEADLINE_MS),
-        )
-        signed = self._conversation.say(
-            transaction,
-            request,
-            opening=opening,
-            members={"purpose": wish.purpose, "dataset": wish.dataset, "nonce": request.nonce},
-        )
-        now = ambient.now()
-        transaction.session.add(
-            ExchangeRow(
-                id=self._exchange,
-                agreement=self._terms.agreement,
-                peer=self._terms.provider,
-                role="consumer",
-                mode=wish.mode,
-                state=process.REQUESTED,
-                dataset=wish.dataset,
-                dataset_version=wish.version or "",
-                purpose=wish.purpose,
-                selection=encode(wish.selection) if wish.selection is not None else b"",
-                declared=encode(declared) if declared is not None else b"",
-                attempt=1,
-                window=0,
-                position=wish.cursor,
-                frames=0,
-                rows=0,
-                size=0,
-                digest="",
-                sent=self._conversation.sent,
-                accept=b"",
-                last_ack=b"",
-                started=now,
-                changed=now,
-            )
-        )
-        return signed
-
-    def _resume(self, transaction: Transaction) -> tuple[Signed, ExchangeRow]:
-        row = transaction.session.get_one(ExchangeRow, self._exchange)
-        kept = transaction.session.get(DeliveryRow, self._exchange)
-        if kept is not None and kept.discarded is not None:
-            raise OutOfTurn("what came of it was discarded: fetch anew", field="exchange")
-        if not row.accept or process.is_over(row):
-            raise OutOfTurn("there is nothing to go on with: fetch anew", field="exchange")
-        self._conversation.begin_attempt(
-            row.attempt + 1,
-            MessageHash(row.sent) if row.sent else None,
-            MessageHash(row.seen) if row.seen else None,
-        )
-        ack = from_json(decode_object(row.last_ack)) if row.last_ack else None
-        frame = ack.content()["frame"] if ack else 0
-        opening: JSONObject = {"accept": decode_object(row.accept)}
-        if ack is not None:
-            late = metered.not_shown(transaction.sqlite, self._exchange) or [ack]
-            opening["acks"] = [document.to_json() for document in late]
-        ambient = self._ground.ambient
-        resume = Resume(
-            ack=ack.digest if ack else None,
-            window=row.window,
-            frame=frame if isinstance(frame, int) else 0,
-            digest=row.digest,
-            nonce=ambient.random(32).hex(),
-            deadline=Milliseconds(ambient.now() + DEADLINE_MS),
-        )
-        signed = self._conversation.say(
-            transaction, resume, opening=opening, members={"digest": row.digest, "nonce": resume.nonce}
-        )
-        row.attempt = self._conversation.attempt
-        if process.is_running(row):
-            process.suspend(row, Role.CONSUMER)  # until an Offer starts it again
-        row.sent = self._conversation.sent
-        return signed, custody.detached(transaction, row)
-
     async def _accept(self, asked: SignedDocument, version: str | None) -> None:
         """Steps 2 and 3."""
-        message = await self._next()
-        if not isinstance(message, Signed):
+        answer = await self._next()
+        if not isinstance(answer, Signed):
             raise OutOfTurn("a Request is answered by an Offer or a Denial", field="type")
-        body = self._conversation.hear(message)
-        await self._ground.lists.compare(self._terms.provider, *self._conversation.their_list)
-        if isinstance(body, Denial) and body.request == asked.digest:
-            await self._take_denial(message, body)
-        if not isinstance(body, Offer) or body.request != asked.digest:
-            raise OutOfTurn("a Request is answered by an Offer or a Denial of it", field="request")
-        schema = self._check_offer(body, message, version)
-        self._labels = await asyncio.to_thread(self._begin_labels, body, schema)
+        offered = await self._application.hear(answer, asked, version)
+        self._size = offered.size
+        self._labels = await asyncio.to_thread(self._begin_labels, offered)
+        self._digest = await self._application.accept(offered)
 
-        def record(transaction: Transaction) -> Signed:
-            row = transaction.session.get_one(ExchangeRow, self._exchange)
-            signed = self._conversation.say(
-                transaction,
-                Accept(message.document.digest),
-                answering=message.document,
-                members={
-                    "purpose": row.purpose,
-                    "dataset": row.dataset,
-                    "dataset_version": body.version,
-                    "until": body.expires,
-                },
-            )
-            if not row.accept:
-                at = Milliseconds(self._conversation.said_time)
-                self._ground.duties.begun(transaction, self._terms.agreement, self._exchange, row.purpose, at)
-                row.accept = encode(signed.document.to_json())
-                row.digest = signed.document.digest
-            if self._conversation.attempt > 1:  # a Resume, and every Ack that was missing stood beside it
-                metered.all_held(transaction, self._exchange)
-            row.dataset_version = body.version
-            process.start(row)
-            self._remember(row)
-            if transaction.session.get(DeliveryRow, self._exchange) is None:
-                transaction.session.add(
-                    DeliveryRow(
-                        exchange=self._exchange,
-                        media_type=body.media_type,
-                        table_schema=encode(schema),
-                        complete=False,
-                        received=self._ground.ambient.now(),
-                    )
-                )
-            self._digest = RunningDigest(bytes.fromhex(row.digest))
-            return signed
-
-        await self._channel.send(await self._ground.writer.write(record))
-
-    def _begin_labels(self, offer: Offer, schema: JSONObject) -> Received:
+    def _begin_labels(self, offered: Offered) -> Received:
         """The exchange's labels so far, if the Offer promises any."""
-        if schema.get("labels") is None:
+        if offered.schema.get("labels") is None:
             return Received()
         row = self._stored()
         with self._ground.database.read_sqlite() as connection:
             known = labels.acknowledged_labels(connection, self._exchange)
-        return Received(offer.media_type, known, header=row.position == 0)
-
-    def _check_offer(self, offer: Offer, message: Signed, version: str | None) -> JSONObject:
-        schema = message.opening.get("schema")
-        if not isinstance(schema, dict) or hashlib.sha256(encode(schema)).hexdigest() != offer.schema:
-            raise OutOfTurn("the schema beside the Offer is not the one it names", field="schema")
-        if version and offer.version != version:
-            raise OutOfTurn("the Offer is for another version", field="dataset_version")
-        VersionFacts.of_schema(schema)  # each later use is decided by it
-        size = message.opening.get("size")
-        self._size = size if type(size) is int and size >= 0 else None
-        if offer.windows != self._terms.windows:
-            raise OutOfTurn("the Offer's W is not the agreement's", field="windows")
-        if offer.expires <= self._ground.ambient.now():
-            raise OutOfTurn("the Offer has expired", field="expires")
-        return schema
-
-    async def _take_denial(self, message: Signed, denial: Denial) -> None:
-        def record(transaction: Transaction) -> None:
-            self._conversation.record_heard(transaction, "denial", message.document, {"code": denial.code})
-            row = transaction.session.get_one(ExchangeRow, self._exchange)
-            process.deny(row, denial.code)
-            self._remember(row)
-
-        await self._ground.writer.write(record)
-        raise Denied(denial.code, f"the provider denied the request: {denial.code}")
+        return Received(offered.offer.media_type, known, header=row.position == 0)
 
     async def _take_windows(self) -> None:
         """Steps 4 to 6."""
@@ -577,7 +410,7 @@ class ConsumerExchange:
                 row.size += cut.bytes
             process.terminate(row, Role.PROVIDER, cut.code)
             row.last_ack = encode(signed.document.to_json())
-            self._remember(row)
+            self._conversation.remember(row)
             return signed
 
         await self._channel.send(await self._ground.writer.write(record))
@@ -603,7 +436,7 @@ class ConsumerExchange:
             metered.all_held(transaction, self._exchange)
             stored = transaction.session.get_one(ExchangeRow, self._exchange)
             process.complete(stored)
-            self._remember(stored)
+            self._conversation.remember(stored)
             transaction.session.get_one(DeliveryRow, self._exchange).complete = True
             return signed
 
@@ -643,11 +476,6 @@ class ConsumerExchange:
         with suppress(BylagError):
             # The store itself may be what failed; the error that brought us here is the one to raise.
             await self._ground.writer.write(record)
-
-    def _remember(self, row: ExchangeRow) -> None:
-        row.sent = self._conversation.sent
-        row.seen = self._conversation.heard
-        row.changed = self._ground.ambient.now()
 
     def _stored(self) -> ExchangeRow:
         with self._ground.database.read() as session:

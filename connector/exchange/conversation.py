@@ -23,6 +23,7 @@ from connector.exchange.channel import Signed
 from connector.exchange.ground import Ground
 from connector.exchange.messages import Body, Commit, Cut, Envelope, content, read
 from connector.exchange.metered import Shown
+from connector.store.tables import ExchangeRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject
 from ledger.document import SignedDocument, header_of, sign, verify
@@ -136,6 +137,11 @@ class Conversation:
         )
         self.shown.signed(ack.digest, commit.window)
         self.store_shown(transaction)
+
+    def remember(self, row: ExchangeRow) -> None:
+        """Keep the last message of each side in the exchange's row: the next one names them."""
+        row.sent, row.seen = self.sent, self.heard
+        row.changed = self.ground.ambient.now()
 
     def store_shown(self, transaction: Transaction) -> None:
         """Keep how far the other side has shown that it has this side's Acks."""

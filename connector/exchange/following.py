@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from connector.exchange import metered, process
+from connector.exchange.application import DEADLINE_MS
 from connector.exchange.channel import Channel, Frame, Signed
-from connector.exchange.consumer import DEADLINE_MS, ConsumerExchange, Progress
+from connector.exchange.consumer import ConsumerExchange, Progress
 from connector.exchange.conversation import OutOfTurn
 from connector.exchange.ground import Ground, Terms
 from connector.exchange.growth import Follower
@@ -157,7 +158,7 @@ class FollowingSubscription(ConsumerExchange):
             signed = self._conversation.say(
                 transaction, end, members={**end.members(), **people_member(everything)}
             )
-            self._remember(row)
+            self._conversation.remember(row)
             self._end_said = end
             return signed
 
@@ -187,7 +188,7 @@ class FollowingSubscription(ConsumerExchange):
             metered.all_held(transaction, self._exchange)
             row = transaction.session.get_one(ExchangeRow, self._exchange)
             process.complete(row)
-            self._remember(row)
+            self._conversation.remember(row)
             transaction.session.get_one(DeliveryRow, self._exchange).complete = True
 
         await self._ground.writer.write(record)

@@ -9,6 +9,7 @@ from tests.mutants.mutant import taken_out
 ADMISSION = "connector/exchange/admission.py"
 GUARDS = "connector/exchange/guards.py"
 CONSUMER = "connector/exchange/consumer.py"
+APPLICATION = "connector/exchange/application.py"
 PROVIDER = "connector/exchange/provider.py"
 CONVERSATION = "connector/exchange/conversation.py"
 
@@ -53,12 +54,12 @@ WHAT_ARRIVES: Final = (
         ("        _require_same_place(stored, resume)\n", ""),
     ),
     taken_out(
-        CONSUMER,
+        APPLICATION,
         "An offer is changed after the agreement",
         ("if offer.windows != self._terms.windows:", "if False:"),
     ),
     taken_out(
-        CONSUMER,
+        APPLICATION,
         "An offer is changed after the agreement",
         ("if offer.expires <= self._ground.ambient.now():", "if False:"),
     ),
