@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,14 +24,14 @@ def chest(tmp_path: Path) -> Iterator[KeyChest]:
     chest.close()
 
 
-def at_once(*work: object) -> list[BaseException]:
+def at_once(*work: Callable[[], object]) -> list[BaseException]:
     """Run each on a thread of its own, all at a time, and say what they raised."""
     start, raised = threading.Barrier(len(work)), list[BaseException]()
 
-    def run(each: object) -> None:
+    def run(each: Callable[[], object]) -> None:
         start.wait()
         try:
-            each()  # type: ignore[operator]
+            each()
         except (sqlite3.Error, BylagError) as error:
             raised.append(error)
 
@@ -59,7 +60,7 @@ def test_two_threads_that_need_the_same_first_key_get_one(chest: KeyChest, tmp_p
         boxes.append((number, chest.cipher(f"holder/{number}").encrypt(nonce, PLAIN, None)))
 
     for number in range(20):
-        assert at_once(lambda at=number: seal(at), lambda at=number: seal(at)) == []
+        assert at_once(*[partial(seal, number)] * 2) == []
     again = KeyChest(tmp_path / "side-keys.db", [b"w" * 32], SystemAmbient())
     assert all(again.existing(f"holder/{at}").decrypt(nonce, box, None) == PLAIN for at, box in boxes)
     again.close()

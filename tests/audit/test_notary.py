@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def test_two_checkpoints_that_fork_are_not_both_cosigned_by_two_requests_at_once
     grown = other.notary.consistency(2, 5)
     futures = [
         house.writer.submit(
-            lambda tx, note=note, proof=proof: house.notary.cosign(tx, other.signer.key, note, proof)
+            partial(house.notary.cosign, theirs=other.signer.key, note=note, consistency=proof)
         )
         for note, proof in ((notes[0], []), (later, grown), (notes[1], []), (later, []))
     ]
@@ -275,7 +276,8 @@ def test_a_start_on_an_older_database_is_refused(house: House, tmp_path: Path) -
     older = (house.folder / "bylag.db").read_bytes()
     house.start()
     published(house, 5)
-    note = bytes(house.notary.last.note)  # type: ignore[union-attr]
+    assert house.notary.last is not None
+    note = bytes(house.notary.last.note)
     house.stop()
     for beside in house.folder.glob("bylag.db*"):
         beside.unlink()

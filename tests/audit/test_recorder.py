@@ -15,7 +15,7 @@ from connector.store.tables import CounterRow, PeerRow
 from connector.store.writer import Transaction
 from ledger import log
 from ledger.ambient import HeldAmbient
-from ledger.canonical import encode
+from ledger.canonical import JSONObject, encode
 from ledger.commitment import opens, read_opening
 from ledger.document import sign
 from ledger.errors import BylagError
@@ -111,7 +111,7 @@ def test_each_commitment_opens_to_what_was_left_out_of_the_leaf(house: House) ->
     recorded(house, WITH_PERSON, said=MESSAGE)
     leaf = recorded(house, WITH_PERSON, said=MESSAGE)
     openings = house.rows(PERSON)[3]["openings"]
-    expected = {
+    expected: JSONObject = {
         "with": {"org": PERSON},
         "agreement": "agreement-of-a-person",
         "message": MESSAGE.digest,
@@ -148,7 +148,8 @@ def test_a_persons_own_log_has_its_writer_as_one_commitment_throughout(tmp_path:
 
 
 def test_a_decision_commits_to_its_input_and_keeps_it_beside(house: House) -> None:
-    question, result = {"now": 1, "who": "a random handle"}, {"allow": True}
+    question: JSONObject = {"now": 1, "who": "a random handle"}
+    result: JSONObject = {"allow": True}
     house.do(
         lambda tx: house.recorder.record_decision(
             tx, WITH_COMPANY, recorded_input=question, result=result, members={"code": "PERMITTED"}

@@ -12,7 +12,7 @@ from ledger.ambient import Ambient, HeldAmbient
 from ledger.canonical import JSON, JSONObject
 from ledger.checkpoint import SignedCheckpoint
 from ledger.document import SignedDocument, sign
-from ledger.leaf import agreement_chain, build, chain_of, counterpart_chain
+from ledger.leaf import agreement_chain, build, chain_of
 from ledger.log import Appended
 from ledger.names import Origin
 from ledger.note import Signer
@@ -90,10 +90,14 @@ class Home:
         side_row: JSONObject | None = None,
         holder: str = SHARED,
         chain: str | None = None,
-        **members: JSON,
+        members: JSONObject | None = None,
+        **named: JSON,
     ) -> Appended:
-        """One leaf with its side row, as the recorder of a connector writes it."""
-        members = {name.rstrip("_"): value for name, value in members.items()}
+        """One leaf with its side row, as the recorder of a connector writes it.
+
+        ``named`` are further members: ``with_=`` stands for ``with``, a word that Python keeps.
+        """
+        members = {**(members or {}), **{name.rstrip("_"): value for name, value in named.items()}}
         if said is not None:
             members.setdefault("message", said.digest)
         if heard is not None:
@@ -103,14 +107,16 @@ class Home:
         chain = chain or own
         assert chain is not None
         head = log.chain_head(self.connection, chain)
-        aprev = members.pop("aprev", None)
+        closed = members.pop("aprev", None)
+        assert closed is None or isinstance(closed, dict)
         leaf = build(
             kind,
             space=SPACE,
             by=self.by,
             aseq=head.aseq + 1,
-            aprev=aprev if aprev is not None else head.hash,  # type: ignore[arg-type]
+            aprev=closed if closed is not None else head.hash,
             ambient=self.ambient,
+            time=None,
             **members,
         )
         appended = log.append(self.connection, leaf, chain)
@@ -131,9 +137,4 @@ class Home:
         self.connection.close()
 
 
-def with_(party: str) -> dict[str, JSON]:
-    """The counterpart of a record."""
-    return {"with": {"org": party}}
-
-
-__all__ = ["SPACE", "WRAPPING", "Home", "counterpart_chain", "with_"]
+__all__ = ["SPACE", "WRAPPING", "Home"]

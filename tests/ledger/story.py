@@ -59,8 +59,9 @@ def membership_list(
     number: int = 1,
     previous: str | None = None,
     signers: Sequence[Ed25519PrivateKey] = REGISTRAR[:2],
-    **key_changes: JSON,
+    key_changes: JSONObject | None = None,
 ) -> Document:
+    changes = key_changes or {}
     content: JSONObject = {
         "type": LIST_KIND,
         "version": 1,
@@ -73,7 +74,10 @@ def membership_list(
         "organisations": [
             {
                 "did": home.did,
-                "keys": [key_entry(home.sign_key, "sign", **key_changes), key_entry(home.log_key, "log")],
+                "keys": [
+                    key_entry(home.sign_key, "sign", **changes),
+                    key_entry(home.log_key, "log"),
+                ],
             }
             for home in homes
         ],
@@ -136,14 +140,14 @@ class Story:
         heard: SignedDocument | None = None,
     ) -> None:
         other = self.consumer if home is self.provider else self.provider
-        details: dict[str, JSON] = {}
+        details: JSONObject = {}
         if kind == "commit":
             details = {"window": 1, "digest": D, "frame_key": D, "labels": None}
         if kind == "ack":
             details = {"window": 1, "frame": 3, "digest": D}
         home.record(
-            kind, said=said, heard=heard, agreement=AGREEMENT, exchange=exchange, attempt=1, **details,
-            **{"with": {"org": other.did}},
+            kind, said=said, heard=heard, agreement=AGREEMENT, exchange=exchange, attempt=1, members=details,
+            with_={"org": other.did},
         )  # fmt: skip
 
     def exchange(self, name: str, *, lost_ack: bool = False) -> None:
@@ -159,7 +163,7 @@ class Story:
         opening = fresh_json("input", {"purpose": "dpv:ServiceProvision"}, self.provider.ambient)
         self.provider.record(
             "decision", agreement=AGREEMENT, exchange=exchange, input={"commitment": opening.commitment},
-            side_row={"openings": {"input": opening.to_json()}}, **{"with": {"org": self.consumer.did}},
+            side_row={"openings": {"input": opening.to_json()}}, with_={"org": self.consumer.did},
         )  # fmt: skip
 
     def meet_citizen(self, handle: str = "5f2c9a") -> None:
@@ -171,14 +175,13 @@ class Story:
             if before is not None:
                 values["aprev"] = before.hex()
             openings = {name: fresh_json(name, value, home.ambient) for name, value in values.items()}
-            members: dict[str, JSON] = {
-                name: {"commitment": each.commitment} for name, each in openings.items()
-            }
+            members: JSONObject = {name: {"commitment": each.commitment} for name, each in openings.items()}
             row: JSONObject = {
                 "openings": {name: each.to_json() for name, each in openings.items()},
                 "name": "Anna Åberg",
             }
-            before = home.record(kind, side_row=row, holder=handle, chain=f"person {handle}", **members).hash
+            chain = f"person {handle}"
+            before = home.record(kind, side_row=row, holder=handle, chain=chain, members=members).hash
 
     def export(
         self,

@@ -109,7 +109,7 @@ def test_without_the_whole_message_a_missing_one_stays_open(story: Story) -> Non
         frame_key="ab" * 32,
         labels=None,
         counterpart={"message": message.digest, "signature": message.jws.rpartition(".")[2]},
-        **{"with": {"org": story.provider.did}},
+        with_={"org": story.provider.did},
     )
     report = both(story)
     assert report.verified

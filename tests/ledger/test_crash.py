@@ -22,7 +22,7 @@ from ledger import log, tree
 from ledger.canonical import decode_object
 from ledger.checkpoint import Checkpoint, SignedCheckpoint, open_checkpoint, sign_checkpoint
 from ledger.fsck import check_all
-from ledger.names import Origin
+from ledger.names import LeafHash, Origin
 from ledger.publish import LogMismatch, Publisher
 from ledger.tiles import TileReader
 from ledger.tilestore import DiskStore, TileBuilder
@@ -88,7 +88,7 @@ class PowerLoss:
 
 def run_until_crash(
     folder: Path, at: int, home_class: type[Home], monkeypatch: pytest.MonkeyPatch
-) -> tuple[bool, list[bytes], list[bytes]]:
+) -> tuple[bool, list[LeafHash], list[bytes]]:
     """Append and publish until the crash; (did it crash, acknowledged leaves, stored notes)."""
     home = home_class(folder)
     leaves = [entry.hash for entry in log.entries(home.connection)]
@@ -117,7 +117,7 @@ def run_until_crash(
     return crashed, leaves, notes
 
 
-def violations(folder: Path, leaves: list[bytes], notes: list[bytes]) -> list[str]:
+def violations(folder: Path, leaves: list[LeafHash], notes: list[bytes]) -> list[str]:
     """Open the home again, as after a reboot; everything that should hold and does not."""
     try:
         home = Home(folder)

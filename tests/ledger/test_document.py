@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.canonical import MalformedJson, encode
+from ledger.canonical import JSONObject, MalformedJson, encode
 from ledger.document import (
     BadSignature,
     SignedDocument,
@@ -30,7 +30,7 @@ RFC_8037_THUMBPRINT = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
 KEY = Ed25519PrivateKey.from_private_bytes(from_base64url(RFC_8037_D))
 OTHER = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
 PUBLIC = KEY.public_key()
-CONTENT = {"type": "agreement", "version": 1, "text": "räksmörgås"}
+CONTENT: JSONObject = {"type": "agreement", "version": 1, "text": "räksmörgås"}
 
 
 def with_header(document: SignedDocument, header: object, key: Ed25519PrivateKey = KEY) -> SignedDocument:

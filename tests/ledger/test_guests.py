@@ -8,12 +8,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import side
-from ledger.canonical import JSON, encode
+from ledger.canonical import JSON, JSONObject, encode
 from ledger.commitment import fresh_json
 from ledger.document import sign, to_base64url
 from ledger.folder import LIST_KIND, Document
 from ledger.guests import CREDENTIAL_KIND
 from ledger.leaf import agreement_chain
+from ledger.names import LeafIndex
 from ledger.report import Report, Severity
 from ledger.side import SHARED
 from tests.ledger.home import SPACE, Home
@@ -32,7 +33,7 @@ def raw(key: Ed25519PrivateKey) -> str:
 
 
 def credential(story: Story, key: Ed25519PrivateKey, issued: int, **changed: JSON) -> Document:
-    content = {
+    content: JSONObject = {
         "type": CREDENTIAL_KIND,
         "version": 1,
         "space": SPACE,
@@ -64,7 +65,7 @@ def heard_from_guest(home: Home, key: Ed25519PrivateKey) -> None:
         },
         holder=HANDLE,
         chain=f"person {home.ambient.random(4).hex()}",
-        **{name: {"commitment": each.commitment} for name, each in openings.items()},
+        members={name: {"commitment": each.commitment} for name, each in openings.items()},
     )
 
 
@@ -122,13 +123,13 @@ def test_a_forged_message_of_a_guest_is_found(story: Story) -> None:
         "with": fresh_json("with", {"org": HANDLE}, home.ambient),
         "counterpart": fresh_json("counterpart", counterpart, home.ambient),
     }
-    row: JSON = {"heard": forged, "openings": {name: each.to_json() for name, each in openings.items()}}
+    row: JSONObject = {"heard": forged, "openings": {name: each.to_json() for name, each in openings.items()}}
     home.record(
         "request",
-        side_row=row,  # type: ignore[arg-type]
+        side_row=row,
         holder=HANDLE,
         chain="person x",
-        **{name: {"commitment": each.commitment} for name, each in openings.items()},
+        members={name: {"commitment": each.commitment} for name, each in openings.items()},
     )
     assert any(
         each.startswith("6")
@@ -186,7 +187,7 @@ class PersonsHome(Home):
         side.put(
             self.connection,
             self.chest,
-            0,  # type: ignore[arg-type]
+            LeafIndex(0),
             SHARED,
             {"openings": {"by": opening.to_json()}},
             self.ambient,
@@ -202,7 +203,7 @@ def test_a_persons_own_log_verifies_by_the_keys_their_controller_vouches_for(sto
         said=home.sign_document({"type": "request", "version": 1, "sender": HANDLE}),
         agreement=AGREEMENT,
         exchange="e9",
-        **{"with": {"org": story.provider.did}},
+        with_={"org": story.provider.did},
     )
     lists = [(LIST_KIND, each) for each in story.lists]
     keys: JSON = {"sign": raw(home.sign_key), "log": raw(home.log_key)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import settings
@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ledger import log, schema
 from ledger.ambient import HeldAmbient
-from ledger.canonical import JSON
+from ledger.canonical import JSON, JSONObject
 from ledger.leaf import InvalidLeaf, agreement_chain, build
 from ledger.log import BrokenChain, NoSuchLeaf
 from ledger.names import Origin
@@ -45,7 +45,7 @@ def record(connection: sqlite3.Connection, agreement: str | None = None, **membe
     head = log.chain_head(connection, chain)
     leaf = build(
         "access", space="greenway", by=BY, aseq=head.aseq + 1, aprev=head.hash, ambient=AMBIENT,
-        agreement=agreement, **members,
+        time=None, agreement=agreement, **members,
     )  # fmt: skip
     return log.append(connection, leaf, chain)
 
@@ -81,11 +81,12 @@ def test_an_entry_is_found_by_index_and_by_hash(connection: sqlite3.Connection) 
     place = record(connection)
     assert log.entry(connection, place.index) == log.find(connection, "node", place.hash)
     assert leaf_hash(log.entry(connection, place.index).bytes) == place.hash
-    for ask in (
+    nowhere: list[Callable[[], object]] = [
         lambda: log.entry(connection, 99),
         lambda: log.find(connection, "node", b"\0" * 32),
         lambda: log.at(connection, "node", 99),
-    ):
+    ]
+    for ask in nowhere:
         with pytest.raises(NoSuchLeaf):
             ask()
 
@@ -144,11 +145,11 @@ def test_a_leaf_cannot_stand_in_anothers_chain(connection: sqlite3.Connection) -
 
 
 def test_a_citizens_chain_goes_by_a_handle_of_the_caller(connection: sqlite3.Connection) -> None:
-    closed: JSON = {"commitment": "cd" * 32}
+    closed: JSONObject = {"commitment": "cd" * 32}
     for aseq in (1, 2):
         leaf = build(
-            "access", space="s", by=BY, aseq=aseq, aprev=closed if aseq > 1 else None, ambient=AMBIENT,  # type: ignore[arg-type]
-            agreement=closed, **{"with": closed},
+            "access", space="s", by=BY, aseq=aseq, aprev=closed if aseq > 1 else None, ambient=AMBIENT,
+            time=None, agreement=closed, **{"with": closed},
         )  # fmt: skip
         assert log.append(connection, leaf, "person 5f2c").aseq == aseq
     with pytest.raises(BrokenChain):
@@ -165,7 +166,7 @@ def test_nothing_invalid_is_stored(connection: sqlite3.Connection) -> None:
 def test_an_empty_log_takes_nothing_but_its_genesis(kind: str) -> None:
     connection = empty()
     members: dict[str, JSON] = {"key": {"use": "log", "verifier": VERIFIER}} if kind == "key" else {}
-    leaf = build(kind, space="s", by=BY, aseq=1, aprev=None, ambient=AMBIENT, **members)
+    leaf = build(kind, space="s", by=BY, aseq=1, aprev=None, ambient=AMBIENT, time=None, **members)
     with pytest.raises(InvalidLeaf) as caught:
         log.append(connection, leaf, "node")
     assert caught.value.field == "type"
@@ -176,7 +177,7 @@ def test_after_genesis_comes_the_key_and_nothing_else() -> None:
     connection = empty()
     genesis = build("genesis", space="s", by=BY, aseq=1, aprev=None, ambient=AMBIENT, origin="a.example/log")
     first = log.append(connection, genesis, "node")
-    for aseq, chain, members in ((2, "node", {}), (1, agreement_chain("a"), {"agreement": "a"})):
+    for aseq, chain, agreement in ((2, "node", None), (1, agreement_chain("a"), "a")):
         leaf = build(
             "access",
             space="s",
@@ -184,8 +185,8 @@ def test_after_genesis_comes_the_key_and_nothing_else() -> None:
             aseq=aseq,
             aprev=first.hash if aseq > 1 else None,
             ambient=AMBIENT,
-            **members,
-        )  # type: ignore[arg-type]
+            agreement=agreement,
+        )
         with pytest.raises(InvalidLeaf):
             log.append(connection, leaf, chain)
     assert log.size(connection) == 1

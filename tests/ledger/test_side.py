@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ledger import log, schema, side
 from ledger.ambient import HeldAmbient
-from ledger.canonical import JSONObject
+from ledger.canonical import JSON, JSONObject
 from ledger.commitment import BadOpening, Opening, commit, fresh, fresh_json, opens, read_opening
 from ledger.document import SignedDocument
 from ledger.leaf import build
@@ -247,15 +247,16 @@ def test_rewrapping_is_all_or_nothing(chest: KeyChest, tmp_path: Path) -> None:
 def test_signed_messages_stand_whole_in_a_row() -> None:
     document = SignedDocument('{"type":"ö"}'.encode(), "a..b")
     assert side.signed_from_json(side.signed_to_json(document)) == document
-    for wrong in (
+    broken: list[JSON] = [
         None,
         {},
         {"payload": "x"},
         {"payload": 1, "jws": "a"},
         {"payload": "x", "jws": "a", "more": 1},
-    ):
+    ]
+    for wrong in broken:
         with pytest.raises(DamagedRow):
-            side.signed_from_json(wrong)  # type: ignore[arg-type]
+            side.signed_from_json(wrong)
 
 
 def test_a_commitment_is_the_hmac_of_the_design() -> None:
@@ -296,9 +297,9 @@ def test_field_and_value_cannot_be_shifted_into_each_other() -> None:
         {"r": "A" * 42 + "B", "value": ""},
     ],
 )
-def test_what_is_not_an_opening_is_refused(content: object) -> None:
+def test_what_is_not_an_opening_is_refused(content: JSON) -> None:
     with pytest.raises(BadOpening):
-        read_opening("exchange", content)  # type: ignore[arg-type]
+        read_opening("exchange", content)
 
 
 def test_without_the_opening_the_whole_id_space_can_be_tried_in_vain() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from ledger.ambient import HeldAmbient
 from ledger.canonical import JSONObject
 from ledger.leaf import build
 from ledger.log import BrokenChain
+from ledger.names import Origin
 from ledger.side import KeyChest
 from ledger.tail import Tail
 
@@ -29,7 +31,7 @@ def connection() -> Iterator[sqlite3.Connection]:
         connection,
         space="space.example",
         by={"org": ME},
-        origin="alfa.example/log",
+        origin=Origin("alfa.example/log"),
         verifier_key=VERIFIER,
         ambient=AMBIENT,
     )
@@ -111,8 +113,8 @@ def test_a_tail_that_was_told_to_forget_sees_what_another_wrote(connection: sqli
     assert append(tail, "a").aseq == 3
 
 
-def test_side_rows_are_written_behind_their_leaves(connection: sqlite3.Connection, tmp_path: object) -> None:
-    chest = KeyChest(tmp_path / "keys.db", [b"w" * 32], AMBIENT)  # type: ignore[operator]
+def test_side_rows_are_written_behind_their_leaves(connection: sqlite3.Connection, tmp_path: Path) -> None:
+    chest = KeyChest(tmp_path / "keys.db", [b"w" * 32], AMBIENT)
     tail = Tail(connection)
     for text in ("one", "two"):
         leaf = append(tail, "a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger import tree
-from ledger.names import RootHash
+from ledger.names import LeafHash, RootHash
 from ledger.tiles import (
     ENTRIES,
     WIDTH,
@@ -228,7 +229,7 @@ def rehashed(log: Tree, index: int, top: int) -> Tree:
         forged = forged.with_tile(tile, data)
         if tile.width < WIDTH:
             return forged
-        carry = tree.LeafHash(tree.complete_root([data[n : n + 32] for n in range(0, len(data), 32)]))
+        carry = LeafHash(tree.complete_root([data[n : n + 32] for n in range(0, len(data), 32)]))
         place = number
     return forged
 
@@ -269,9 +270,9 @@ def test_another_root_is_not_read_at_all(large: Tree) -> None:
 @pytest.mark.parametrize(
     "spoil", [lambda data: data[:-1], lambda data: data + b"\0", lambda data: b"", lambda data: data[:-32]]
 )
-def test_a_tile_of_another_width_is_refused(large: Tree, spoil: object) -> None:
+def test_a_tile_of_another_width_is_refused(large: Tree, spoil: Callable[[bytes], bytes]) -> None:
     for tile in (Tile(0, 3), Tile(0, 273, 112), Tile(1, 0)):
-        forged = large.with_tile(tile, spoil(large.tiles[tile]))  # type: ignore[operator]
+        forged = large.with_tile(tile, spoil(large.tiles[tile]))
         with pytest.raises(MalformedTile):
             forged.reader().entry(tile.number * WIDTH)
 

@@ -241,7 +241,8 @@ def edit_row(folder: Path, index: int, change: Callable[[JSONObject], None]) -> 
     """Change one row that was handed over."""
     path = folder / "openings" / ("000.jsonl" if index < 256 else "001.jsonl")
     lines = [json.loads(line) for line in path.read_bytes().splitlines()]
-    next(change(line["row"]) for line in lines if line["index"] == index)  # type: ignore[func-returns-value]
+    row = next(line["row"] for line in lines if line["index"] == index)
+    change(row)
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
@@ -286,7 +287,7 @@ def test_a_bad_signature_is_found_even_if_the_leaf_names_it(copy: Path, story: S
         row["heard"] = signed_to_json(invented)
 
     edit_row(copy, 2, invent)
-    counterpart = {"message": bad[0].digest, "signature": to_base64url(bytes(64))}
+    counterpart: JSON = {"message": bad[0].digest, "signature": to_base64url(bytes(64))}
     resign(copy, story.provider, edit_leaf(2, counterpart=counterpart))
     assert "6 leaf 2, message heard: the signature does not fit the bytes and the key" in found(check(copy))
 
@@ -527,7 +528,7 @@ def test_another_registrars_list_is_found_in_an_export(story: Story) -> None:
 def test_a_key_out_of_its_time_leaves_the_signature_open(
     story: Story, change: JSONObject, expected: str
 ) -> None:
-    lists = [membership_list([story.provider, story.consumer], **change)]
+    lists = [membership_list([story.provider, story.consumer], key_changes=change)]
     folder = story.export(
         story.provider, f"keys-{next(iter(change))}", documents=[("membership-list", each) for each in lists]
     )
@@ -579,7 +580,7 @@ def test_an_export_is_written_whole_or_not_at_all(story: Story, original: Path) 
         story.export(story.provider, "original")
     broken = Document(b"x", ())
     with pytest.raises(AttributeError):
-        story.export(story.provider, "broken", documents=[("x", broken), ("y", None)])  # type: ignore[list-item]
+        story.export(story.provider, "broken", documents=[("x", broken), ("y", None)])  # type: ignore[list-item]  # it is none
     assert not (story.folder / "broken").exists()
 
 

@@ -17,6 +17,7 @@ from ledger import log, schema
 from ledger.ambient import HeldAmbient
 from ledger.errors import BylagError
 from ledger.leaf import build
+from ledger.names import LeafHash, Origin
 
 VERIFIER = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
 ME = "did:web:alfa.example"
@@ -39,7 +40,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
             connection,
             space="space.example",
             by={"org": ME},
-            origin="alfa.example/log",
+            origin=Origin("alfa.example/log"),
             verifier_key=VERIFIER,
             ambient=AMBIENT,
         )
@@ -164,7 +165,7 @@ def test_when_earlier_rows_cannot_be_written_a_later_job_does_not_pass_for_its_o
     def spoil(transaction: Transaction) -> None:
         append(transaction)
         row = transaction.tail._leaves[-1]
-        transaction.tail._leaves[-1] = row._replace(hash=b"too short")
+        transaction.tail._leaves[-1] = row._replace(hash=LeafHash(b"too short"))
 
     results = together(writer, append, spoil, set_state("ended"))
     assert all(isinstance(result, StoreUnavailable) for result in results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -50,6 +51,6 @@ def test_a_store_of_a_newer_form_is_refused(tmp_path: Path) -> None:
     database.close()
 
 
-def _table(found: tuple[object, ...]) -> str:
+def _table(found: tuple[Any, ...]) -> str:
     subject = found[1]
-    return getattr(subject, "name", "") if found[0] == "remove_table" else subject.table.name
+    return str(getattr(subject, "name", "") if found[0] == "remove_table" else subject.table.name)

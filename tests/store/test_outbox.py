@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_whatever_arrives_is_taken_once_and_in_order(
     taken: list[int] = []
     for number in numbers:
         try:
-            if writer.submit(lambda tx, n=number: outbox.take(tx, PEER, n)).result():
+            if writer.submit(partial(outbox.take, peer=PEER, number=number)).result():
                 taken.append(number)
         except outbox.NoticeGap:
             assert number > len(taken) + 1

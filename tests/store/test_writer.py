@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,7 @@ def writer(database: Database) -> Iterator[Writer]:
     writer.close()
 
 
-def put(text: str) -> object:
+def put(text: str) -> Callable[[Transaction], int]:
     def job(transaction: Transaction) -> int:
         return transaction.sqlite.execute("INSERT INTO note (text) VALUES (?)", (text,)).lastrowid or 0
 
