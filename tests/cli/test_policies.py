@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.command import Shell
 
-OFFER = {
+OFFER: dict[str, Any] = {
     "@context": "http://www.w3.org/ns/odrl.jsonld",
     "@type": "Offer",
     "permission": [

@@ -226,7 +226,8 @@ class Desks:
         return self.provider.only.id
 
     def states(self) -> tuple[str, str]:
-        return tuple(each.only.negotiation.state.value for each in self.sides)  # type: ignore[return-value]
+        provider, consumer = (each.only.negotiation.state.value for each in self.sides)
+        return provider, consumer
 
     def close(self) -> None:
         for each in self.sides:

@@ -21,7 +21,7 @@ from connector.contract.party import Party, ProtectionRole
 from ledger.canonical import JSON, JSONObject, MalformedJson, encode
 from ledger.document import BadSignature, sign_payload, thumbprint, to_base64url
 from ledger.fields import BadField
-from ledger.names import ParticipantId, UnitId
+from ledger.names import Milliseconds, ParticipantId, UnitId
 from tests.contract.world import (
     CITIZEN,
     CITIZENS_LOG,
@@ -107,7 +107,7 @@ def test_a_key_that_ended_is_refused_from_that_moment() -> None:
     keys = directory()
     keys.hold(CONSUMER, KEYS[C], until=NOW)
     jws = sign_agreement(AGREEMENT, KEYS[C])
-    verify_agreement(AGREEMENT, C, jws, keys, NOW - 1)
+    verify_agreement(AGREEMENT, C, jws, keys, Milliseconds(NOW - 1))
     with pytest.raises(KeyNotValid):
         verify_agreement(AGREEMENT, C, jws, keys, NOW)
 
@@ -130,7 +130,7 @@ def test_a_signature_over_another_kind_of_document_is_refused() -> None:
 def test_any_changed_member_breaks_both_signatures() -> None:
     signatures = {role: sign_agreement(AGREEMENT, KEYS[role]) for role in Role}
     others: list[Agreement] = [
-        replace(AGREEMENT, sign_by=AGREEMENT.sign_by + 1),
+        replace(AGREEMENT, sign_by=Milliseconds(AGREEMENT.sign_by + 1)),
         replace(AGREEMENT, terms=replace(AGREEMENT.terms, windows=5)),
         replace(AGREEMENT, provider=replace(PARTIES[P], role=ProtectionRole.PROCESSOR)),
         replace(AGREEMENT, witness_policy="quorum all\n"),

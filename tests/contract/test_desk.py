@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,12 @@ from connector.contract.states import Stamp, next_envelope
 from connector.contract.terms import Period
 from connector.store import outbox
 from connector.store.database import StoreUnavailable
+from ledger.canonical import JSONObject
 from ledger.document import BadSignature, SignedDocument, from_json, sign, thumbprint
 from ledger.errors import BylagError
 from ledger.names import AgreementId, Milliseconds, NegotiationId, ParticipantId
-from tests.contract.desks import CONSUMER, PROVIDER, Desks, Side
-from tests.contract.world import CITIZEN, CITIZENS_LOG, DAY, KEYS, STRANGER, TERMS, key
+from tests.contract.desks import Desks, Side
+from tests.contract.world import CITIZEN, CITIZENS_LOG, CONSUMER, DAY, KEYS, PROVIDER, STRANGER, TERMS, key
 
 MEMBERS = Approval(any_member=True)
 FINAL = ("FINALIZED", "FINALIZED")
@@ -276,8 +278,10 @@ async def test_a_message_counts_only_from_its_sender_to_its_recipient_in_its_spa
 async def test_words_that_are_not_the_ones_committed_to_are_refused(by_hand: Desks) -> None:
     await by_hand.ask(words="for the winter plan")
     (notice,) = by_hand.consumer.waiting(PROVIDER)
-    forged = {**notice.opening, "words": {**notice.opening["words"], "value": "for nothing at all"}}  # type: ignore[dict-item]
-    for opening in (forged, {"actor": notice.opening["words"]}):
+    words = notice.opening["words"]
+    assert isinstance(words, dict)
+    forged: JSONObject = {**notice.opening, "words": {**words, "value": "for nothing at all"}}
+    for opening in (forged, {"actor": words}):
         with pytest.raises(BylagError):
             by_hand.provider.takes(CONSUMER, notice.document, opening)
     assert by_hand.provider.desk.all() == []
@@ -448,9 +452,8 @@ async def test_a_step_that_fails_in_the_middle_leaves_nothing_and_is_done_again(
                 except StoreUnavailable:
                     assert [(side.leaves(), side.desk.all()) for side in desks.sides] == held
                     taker.writer.submit(take).result()
-                giver.writer.submit(
-                    lambda tx, to=taker.me, number=notice.number: outbox.delivered(tx, to, number)
-                ).result()
+                passed = partial(outbox.delivered, peer=taker.me, number=notice.number)
+                giver.writer.submit(passed).result()
                 held = [(side.leaves(), side.desk.all()) for side in desks.sides]
     assert desks.states() == FINAL
     for side in desks.sides:
@@ -472,7 +475,8 @@ async def test_of_a_negotiation_with_a_person_nothing_that_leads_to_them_stands_
         await desks.ask()
         (notice,) = consumer.waiting(PROVIDER)
         content = notice.document.content()
-        party = {**content["party"], "id": CITIZEN, "unit": None, "key": _thumbprint(person)}  # type: ignore[dict-item]
+        assert isinstance(content["party"], dict)
+        party = {**content["party"], "id": CITIZEN, "unit": None, "key": _thumbprint(person)}
         party["log"] = CITIZENS_LOG.members()
         asked = sign({**content, "sender": CITIZEN, "party": party}, person)
         desks.provider.takes(CITIZEN, asked, notice.opening)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def dsp(test_data: Path) -> Path:
     return test_data / "dsp"
 
 
-def definition(path: Path, name: str):  # type: ignore[no-untyped-def]
+def definition(path: Path, name: str) -> Any:
     return json.loads(path.read_text("utf-8"))["definitions"][name]["properties"]
 
 

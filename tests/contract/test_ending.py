@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -27,10 +28,10 @@ def finalized() -> tuple[World, AgreementTermination]:
 
 
 def written(
-    world: World, role: Role, body: Body, *, signer: Ed25519PrivateKey | None = None, **changes: str
+    world: World, role: Role, body: Body, *, signer: Ed25519PrivateKey | None = None, **changes: Any
 ) -> Message:
     assert world.negotiation is not None
-    envelope = replace(next_envelope(world.negotiation, role, world.stamp()), **changes)  # type: ignore[arg-type]
+    envelope = replace(next_envelope(world.negotiation, role, world.stamp()), **changes)
     return compose(envelope, body, signer or KEYS[role])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -63,12 +64,12 @@ def shown(messages: Three) -> Evidence:
     return Evidence(*(messages[step].document for step in STEPS))
 
 
-def signed_again(messages: Three, step: Step, *, signer: Role | None = None, **changes: object) -> Three:
+def signed_again(messages: Three, step: Step, *, signer: Role | None = None, **changes: Any) -> Three:
     """The same messages, one of them changed in its envelope or body and signed afresh."""
     message = messages[step]
     names = set(changes) & set(message.envelope.__slots__)
-    envelope = replace(message.envelope, **{name: changes[name] for name in names})  # type: ignore[arg-type]
-    body: Body = replace(message.body, **{name: changes[name] for name in set(changes) - names})  # type: ignore[arg-type]
+    envelope = replace(message.envelope, **{name: changes[name] for name in names})
+    body: Body = replace(message.body, **{name: changes[name] for name in set(changes) - names})
     return {**messages, step: compose(envelope, body, KEYS[signer or SENDER[step]])}
 
 

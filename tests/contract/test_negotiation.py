@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connector.contract.agreement import ListReference, sign_agreement
 from connector.contract.errors import (
@@ -47,7 +49,15 @@ from ledger.canonical import JSON, JSONObject, decode_object, encode
 from ledger.document import BadSignature, SignedDocument, thumbprint
 from ledger.errors import BylagError
 from ledger.fields import BadField
-from ledger.names import AgreementId, MessageHash, Milliseconds, NegotiationId, ParticipantId, UnitId
+from ledger.names import (
+    AgreementId,
+    DatasetId,
+    MessageHash,
+    Milliseconds,
+    NegotiationId,
+    ParticipantId,
+    UnitId,
+)
 from tests.contract.world import (
     CITIZEN,
     CITIZENS_LOG,
@@ -70,6 +80,7 @@ from tests.contract.world import (
     log,
 )
 
+THIRD = ParticipantId("did:web:third.example")
 WAYS: dict[State | None, tuple[tuple[Role, Step], ...]] = {
     None: (),
     State.REQUESTED: ((C, Step.REQUEST),),
@@ -236,7 +247,7 @@ def test_the_first_message_of_another_negotiation_contradicts_nothing() -> None:
     world = World()
     world.play((C, Step.REQUEST))
     other = World().make(C, world.body(Step.REQUEST))
-    message = compose(replace(other.envelope, consumer_pid="c-0002"), other.body, KEYS[C])
+    message = compose(replace(other.envelope, consumer_pid=NegotiationId("c-0002")), other.body, KEYS[C])
     refused(world, C, message, NotThisNegotiation)
 
 
@@ -308,13 +319,13 @@ def test_a_party_cannot_be_described_as_somebody_else() -> None:
     ],
 )
 def test_a_message_that_does_not_belong_or_follow_is_refused(
-    changes: JSONObject, error: type[ContractError]
+    changes: dict[str, Any], error: type[ContractError]
 ) -> None:
     world = World()
     world.play(*WAYS[State.OFFERED])
     assert world.negotiation is not None
     envelope = next_envelope(world.negotiation, C, world.stamp())
-    message = compose(replace(envelope, **changes), world.body(Step.ACCEPT), KEYS[C])  # type: ignore[arg-type]
+    message = compose(replace(envelope, **changes), world.body(Step.ACCEPT), KEYS[C])
     refused(world, C, message, error)
 
 
@@ -392,7 +403,7 @@ def test_acceptance_of_another_proposal_is_refused() -> None:
 def test_a_negotiation_keeps_to_its_dataset() -> None:
     world = World()
     world.play(*WAYS[State.OFFERED])
-    other = replace(PROPOSAL, dataset="another-dataset")
+    other = replace(PROPOSAL, dataset=DatasetId("another-dataset"))
     refused(world, C, world.make(C, ContractRequest(other, PARTIES[C])), NotThisNegotiation)
 
 
@@ -408,8 +419,8 @@ def test_a_negotiation_keeps_to_its_dataset() -> None:
         {"provider_pid": "p-2"},
         {"list": ListReference(5, "00" * 32)},
         {"consumer": replace(PARTIES[C], unit=UnitId("sales"))},
-        {"consumer": replace(PARTIES[C], id="did:web:third.example", log=log("third.example/log"))},
-        {"provider": replace(PARTIES[P], id="did:web:third.example", log=log("third.example/log"))},
+        {"consumer": replace(PARTIES[C], id=THIRD, log=log("third.example/log"))},
+        {"provider": replace(PARTIES[P], id=THIRD, log=log("third.example/log"))},
         {"consumer": replace(PARTIES[C], log=log("company.example/log/2"))},
         {"provider": replace(PARTIES[P], unit=UnitId("roads"))},
         {"provider": PARTIES[C], "consumer": PARTIES[P]},
@@ -425,7 +436,7 @@ def test_an_agreement_that_was_not_negotiated_is_refused(changes: dict[str, obje
 
 
 @pytest.mark.parametrize("signer", [STRANGER, KEYS[C]], ids=["stranger", "consumer"])
-def test_an_agreement_without_the_providers_signature_is_refused(signer) -> None:  # type: ignore[no-untyped-def]
+def test_an_agreement_without_the_providers_signature_is_refused(signer: Ed25519PrivateKey) -> None:
     world = World()
     world.play((C, Step.REQUEST))
     agreement = world.agreement()
@@ -487,7 +498,7 @@ def test_finalizing_names_the_agreement_and_the_signature_that_came() -> None:
     world.play(*WAYS[State.VERIFIED])
     body = world.body(Step.FINALIZE)
     assert isinstance(body, Finalized)
-    for wrong in (replace(body, agreement="00" * 32), replace(body, verification="00" * 32)):
+    for wrong in (replace(body, agreement="00" * 32), replace(body, verification=MessageHash("00" * 32))):
         refused(world, P, world.make(P, wrong), AgreementDiffers)
 
 

@@ -10,7 +10,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    MultipleResults,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
 
 from connector.contract.agreement import sign_agreement
 from connector.contract.errors import ContractError
@@ -66,10 +75,13 @@ def test_the_table_is_the_diagram() -> None:
     assert written == ALLOWED
 
 
+Given = tuple[Role, Message]
+
+
 class Negotiating(RuleBasedStateMachine):
     """Two parties, a stranger and a network that repeats, reorders and alters."""
 
-    messages = Bundle("messages")
+    messages: Bundle[Given] = Bundle("messages")
 
     @initialize()
     def begin(self) -> None:
@@ -83,7 +95,7 @@ class Negotiating(RuleBasedStateMachine):
         signer=st.sampled_from(["own", "own", "own", "other", "stranger"]),
         inner=st.sampled_from(["own", "own", "own", "other", "stranger", "elsewhere"]),
     )
-    def write(self, role: Role, step: Step, signer: str, inner: str):  # type: ignore[no-untyped-def]
+    def write(self, role: Role, step: Step, signer: str, inner: str) -> Given:
         """Somebody writes a message as if it were ``role``'s, signed with some key within and without."""
         body = self.world.body(step)
         if isinstance(body, ContractAgreement | ContractVerification):
@@ -93,7 +105,7 @@ class Negotiating(RuleBasedStateMachine):
         return role, self.world.make(role, body, signer=self._key(role, signer))
 
     @rule(target=messages, role=st.sampled_from(Role), given_message=messages)
-    def claim(self, role: Role, given_message: tuple[Role, Message]):  # type: ignore[no-untyped-def]
+    def claim(self, role: Role, given_message: Given) -> Given:
         """A message is delivered as if the other side had sent it."""
         return role, given_message[1]
 
@@ -104,7 +116,7 @@ class Negotiating(RuleBasedStateMachine):
         place=st.integers(0, 10_000),
         bit=st.integers(0, 7),
     )
-    def alter(self, given_message: tuple[Role, Message], part: int, place: int, bit: int):  # type: ignore[no-untyped-def]
+    def alter(self, given_message: Given, part: int, place: int, bit: int) -> Given | MultipleResults[Given]:
         """A bit flips on the way."""
         role, message = given_message
         payload, jws = message.document.payload, message.document.jws
@@ -120,7 +132,7 @@ class Negotiating(RuleBasedStateMachine):
             return multiple()
 
     @rule(given_message=messages)
-    def deliver(self, given_message: tuple[Role, Message]) -> None:
+    def deliver(self, given_message: Given) -> None:
         self._deliver(*given_message)
 
     @rule(given_message=consumes(messages), times=st.integers(2, 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_free_terms_without_prose_or_limits_are_terms_too() -> None:
     assert read_offer(offer(terms=plain).content()).terms == plain
 
 
-def terms_error(path: str, value: JSON, field: str) -> tuple[str, JSON, str]:
+def terms_error(path: str, value: Any, field: str) -> tuple[str, Any, str]:
     return f"terms.{path}", value, f"terms.{field}"
 
 

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from connector.contract.messages import ContractTermination, compose
+from connector.contract.messages import ContractTermination, Step, compose
 from connector.contract.opening import NONE_BESIDE, PLACES, BadWords, commit_beside, read_beside
 from connector.contract.states import next_envelope
 from ledger.ambient import HeldAmbient
 from ledger.canonical import JSONObject
 from ledger.commitment import BadOpening, fresh
-from tests.contract.world import KEYS, C, P, Step, World
+from tests.contract.world import KEYS, PIDS, C, P, World
 
 SAID = {"words": "Vi behöver inte längre uppgifterna.\nTack.", "actor": "A. Person", "mandate": "§ 12"}
 
@@ -97,7 +97,7 @@ def test_a_provider_says_who_agreed_under_which_mandate() -> None:
     world.play((C, Step.REQUEST))
     assert world.negotiation is not None
     commitments, opening = commit_beside(HeldAmbient(), {"actor": "A. Person", "mandate": "delegation 4.2"})
-    envelope = replace(next_envelope(world.negotiation, P, world.stamp(commitments)), provider_pid="p-0001")
+    envelope = replace(next_envelope(world.negotiation, P, world.stamp(commitments)), provider_pid=PIDS[P])
     message = compose(envelope, world.body(Step.AGREE), KEYS[P])
     world.deliver(P, message)
     assert read_beside(message.envelope.commitments, opening)["mandate"] == "delegation 4.2"

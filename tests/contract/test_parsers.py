@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connector.contract.agreement import decode_agreement
-from connector.contract.messages import Step, UnknownMessage, read_message
+from connector.contract.messages import Message, Step, UnknownMessage, read_message
 from connector.contract.messages import content as content_of
 from connector.contract.offer import decode_offer, read_offer
 from connector.contract.opening import Commitments, read_beside
@@ -75,16 +77,22 @@ def _within(value: JSON) -> list[JSON]:
     return list(value) if isinstance(value, list) else []
 
 
-def typed(read, *arguments):  # type: ignore[no-untyped-def]
+Arguments = ParamSpec("Arguments")
+Read = TypeVar("Read")
+
+
+def typed(
+    read: Callable[Arguments, Read], *arguments: Arguments.args, **named: Arguments.kwargs
+) -> Read | None:
     """What ``read`` gives, or None where it raised one of our errors, with a next step."""
     try:
-        return read(*arguments)
+        return read(*arguments, **named)
     except BylagError as error:
         assert error.code and error.next_step
         return None
 
 
-def read_raw(content: JSON, name: str):  # type: ignore[no-untyped-def]
+def read_raw(content: JSON, name: str) -> Message:
     return read_message(SignedDocument(json.dumps(content).encode(), JWS[name]))
 
 

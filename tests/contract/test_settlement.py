@@ -93,8 +93,8 @@ def test_a_flat_price_is_due_where_nothing_was_used_and_no_other_is() -> None:
 
 
 def test_a_line_of_an_earlier_period_is_late() -> None:
-    content = statement(AGREEMENT, JULY, [line(NOW - 1), line(NOW, window=2)]).content()
-    assert [each["late"] for each in content["lines"]] == [True, False]  # type: ignore[union-attr,index,call-overload]
+    lines: Any = statement(AGREEMENT, JULY, [line(NOW - 1), line(NOW, window=2)]).content()["lines"]
+    assert [each["late"] for each in lines] == [True, False]
 
 
 def test_what_no_record_could_hold_is_not_settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -32,6 +33,7 @@ from connector.contract.states import Negotiation, Stamp, first_envelope, next_e
 from connector.contract.terms import (
     Period,
     Price,
+    Proposal,
     Prose,
     ProseDocument,
     References,
@@ -202,9 +204,10 @@ class World:
             )
         else:
             envelope = next_envelope(self.negotiation, role, self.stamp())
-            own = f"{role.value}_pid"
-            if getattr(envelope, own) is None:
-                envelope = replace(envelope, **{own: PIDS[role]})
+            if role is Role.CONSUMER and envelope.consumer_pid is None:
+                envelope = replace(envelope, consumer_pid=PIDS[role])
+            if role is Role.PROVIDER and envelope.provider_pid is None:
+                envelope = replace(envelope, provider_pid=PIDS[role])
         return compose(envelope, body, signer or self.signer(role))
 
     def deliver(self, role: Role, message: Message) -> Negotiation:
@@ -239,7 +242,7 @@ class World:
                 return ContractTermination("NO_LONGER_NEEDED")
 
     @property
-    def on_the_table(self):  # type: ignore[no-untyped-def]
+    def on_the_table(self) -> Proposal:
         return self.negotiation.proposal if self.negotiation else PROPOSAL
 
     @property
@@ -248,7 +251,7 @@ class World:
             return self.negotiation.agreement
         return self.agreement()
 
-    def agreement(self, **changes: object) -> Agreement:
+    def agreement(self, **changes: Any) -> Agreement:
         """The agreement on the proposal that lies on the table."""
         table = self.on_the_table
         agreement = Agreement(
@@ -269,7 +272,7 @@ class World:
             made=self.now,
             sign_by=Milliseconds(self.now + DAY),
         )
-        return replace(agreement, **changes)  # type: ignore[arg-type]
+        return replace(agreement, **changes)
 
     def play(self, *steps: tuple[Role, Step]) -> Negotiation:
         for role, step in steps:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ssl
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -66,26 +67,26 @@ def test_an_anchor_of_another_member_or_key_is_refused() -> None:
             read_anchor(der, member, key)
 
 
-def _forged(change: Callable[[x509.CertificateBuilder], x509.CertificateBuilder], **swap: object) -> bytes:
+def _forged(change: Callable[[x509.CertificateBuilder], x509.CertificateBuilder], **swap: Any) -> bytes:
     """An anchor made by hand, with one thing different."""
     holder = swap.get("holder", KEY)
     assert isinstance(holder, ec.EllipticCurvePrivateKey)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"anchor {spki_thumbprint(KEY.public_key())}")])
     builder = (
         x509.CertificateBuilder()
-        .subject_name(swap.get("subject", name))  # type: ignore[arg-type]
-        .issuer_name(swap.get("issuer", name))  # type: ignore[arg-type]
+        .subject_name(swap.get("subject", name))
+        .issuer_name(swap.get("issuer", name))
         .public_key(holder.public_key())
         .serial_number(7)
         .not_valid_before(datetime.datetime(2025, 1, 1, tzinfo=datetime.UTC))
-        .not_valid_after(swap.get("end", datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)))  # type: ignore[arg-type]
+        .not_valid_after(swap.get("end", datetime.datetime(9999, 12, 31, 23, 59, 59, tzinfo=datetime.UTC)))
     )
     for extension, critical in certificate._anchor_extensions(holder.public_key(), ALVIK):
         if type(extension) is not swap.get("without"):
             builder = builder.add_extension(extension, critical=critical)
     signer = swap.get("signer", holder)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
-    return to_der(change(builder).sign(signer, swap.get("hash", hashes.SHA256())))  # type: ignore[arg-type]
+    return to_der(change(builder).sign(signer, swap.get("hash", hashes.SHA256())))
 
 
 def _same(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:

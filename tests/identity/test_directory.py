@@ -9,6 +9,7 @@ import pytest
 from connector.identity import change, enrolment
 from connector.identity.certificate import DAY, Issuer, issue_anchor, read_leaf, to_pem
 from connector.identity.directory import Directory
+from connector.identity.equivocation import Equivocation
 from connector.identity.membership import KIND
 from connector.identity.organisation import Status
 from connector.identity.peer import (
@@ -22,7 +23,7 @@ from connector.identity.peer import (
     WrongName,
 )
 from connector.identity.public import Job
-from connector.identity.trust import Equivocation, KeyNotValid, ListExpired
+from connector.identity.trust import KeyNotValid, ListExpired
 from ledger.ambient import HeldAmbient
 from ledger.names import Milliseconds, ParticipantId
 from tests.identity.world import ALVIK, BERGA, SPACE, Participant, Space

@@ -154,7 +154,9 @@ def test_bytes_are_no_file_of_ours(data: bytes) -> None:
         enrolment.read_admission(data)
 
 
-VALUES = st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=9) | st.just([]) | st.just({})
+VALUES: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=9) | st.just([]) | st.just({})
+)
 
 
 @pytest.fixture(scope="module")

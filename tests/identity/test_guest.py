@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.identity import change, enrolment, guest
-from connector.identity.certificate import DAY, read_leaf, to_pem
+from connector.identity.certificate import DAY, read_leaf, spki_thumbprint, to_pem
 from connector.identity.credential import BadCredential, GuestCredential, read_credential, verify_credential
 from connector.identity.directory import Directory
 from connector.identity.enrolment import NotAdmitted, WrongRegistrar
@@ -21,7 +22,7 @@ from connector.identity.keys import GUEST_JOBS, KeyRing
 from connector.identity.membership import MalformedList
 from connector.identity.peer import Assurance, Guest, GuestKind, Limit, PeerRefused, Standing
 from connector.identity.public import Job, thumbprint
-from connector.identity.request import MalformedRequest, StaleRequest
+from connector.identity.request import MalformedRequest, StaleRequest, write_request
 from connector.identity.trust import KeyNotValid
 from ledger import document
 from ledger.document import SignedDocument, from_base64url, to_base64url
@@ -118,7 +119,7 @@ def test_a_guest_shows_every_key(space: Space, job: Job) -> None:
     content["keys"][job.value] = others["keys"][job.value]
     members = {name: content[name] for name in ("controller", "kind", "keys", "previous")}
     holders = [person.ring.key(each) for each in GUEST_JOBS]
-    forged = guest.write_request("guest-request", SPACE, members, holders, space.ambient)
+    forged = write_request("guest-request", SPACE, members, holders, space.ambient)
     with pytest.raises(MalformedRequest) as caught:
         guest.read_guest_request(forged)
     assert caught.value.field == f"keys.{job}"
@@ -307,10 +308,11 @@ def test_a_barred_key_or_a_forgotten_guest_is_nobody(space: Space, alvik: Partic
     person = Person(space)
     credential = read_credential(vouched(alvik, person))
     leaf = to_pem(alvik.issuer.guest_leaf(person.ring.tls.public_key(), credential.handle, space.ambient))
-    for spoil in (
+    ways: list[Callable[[GuestBook], object]] = [
         lambda book: book.bar(thumbprint(credential.keys.tls)),
         lambda book: book.forget(credential.handle),
-    ):
+    ]
+    for spoil in ways:
         book = GuestBook(ALVIK, [credential])
         alvik.meets(leaf, book)
         spoil(book)
@@ -392,7 +394,7 @@ def test_an_anchor_of_a_key_that_ended_is_kept_for_guests_unless_it_was_compromi
     space.pass_days(8)
     assert alvik.trust.ended_anchors(ALVIK, space.now) == to_pem(old)
     assert to_pem(old) not in alvik.trust.roots(space.now)
-    key = thumbprint(old.public_key())  # type: ignore[arg-type]
+    key = spki_thumbprint(old)
     space.publish(change.compromised(ALVIK, key, space.now), alvik)
     assert alvik.trust.ended_anchors(ALVIK, Milliseconds(space.now + 1)) == b""
 

@@ -29,6 +29,7 @@ from connector.identity.directory import Directory
 from connector.identity.guestbook import GuestBook
 from connector.identity.keys import GUEST_JOBS, KeyRing
 from connector.identity.peer import Assurance, GuestKind, PeerRefused
+from connector.identity.public import Job
 from ledger.ambient import HeldAmbient, SystemAmbient
 from ledger.errors import BylagError
 from tests.identity.world import ALVIK, BERGA, CETUS, SPACE, Participant, Space
@@ -89,7 +90,8 @@ async def call(port: int, caller: Caller, roots: bytes, name: str) -> str:
     options: Sequence[tuple[str, str]] = (("grpc.ssl_target_name_override", name),)
     async with grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, options=options) as channel:
         try:
-            return (await channel.unary_unary("/test/Who")(b"", timeout=5)).decode()
+            ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/test/Who")
+            return (await ask(b"", timeout=5)).decode()
         except grpc.aio.AioRpcError as error:
             if error.code() is grpc.StatusCode.UNAVAILABLE:
                 return "no handshake"
@@ -193,6 +195,6 @@ async def test_a_removed_member_still_shakes_hands_and_a_compromised_key_does_no
     world = World(tmp_path)
     world.space.publish(change.remove(BERGA), *world.everybody)
     assert await knock(world, as_member(world.berga)) == BERGA
-    stolen = world.berga.ring.thumbprint(guest.Job.TLS)
+    stolen = world.berga.ring.thumbprint(Job.TLS)
     world.space.publish(change.compromised(BERGA, stolen, world.ambient.now()), *world.everybody)
     assert await knock(world, as_member(world.berga)) == "no handshake"

@@ -18,6 +18,7 @@ from connector.identity.files import CannotRead, CannotWrite
 from connector.identity.keyfolder import KeysExist, KeysExposed, WrongPassphrase
 from connector.identity.membership import (
     BrokenSuccession,
+    ListDigest,
     MalformedList,
     NotEnoughSignatures,
     read_signed_list,
@@ -254,7 +255,7 @@ def test_a_draft_on_top_of_another_history_is_not_signed(space: Space) -> None:
     forked = replace(
         space.registrar.current,
         number=2,
-        previous="ab" * 32,  # type: ignore[arg-type]
+        previous=ListDigest("ab" * 32),
         issued=Milliseconds(space.now + 1),
     ).unsigned()
     with pytest.raises(SignedAnother):

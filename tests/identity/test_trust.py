@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from connector.identity import change, enrolment
 from connector.identity.certificate import DAY
-from connector.identity.equivocation import Equivocation, read_proof
+from connector.identity.equivocation import Equivocation, EquivocationProof, read_proof
 from connector.identity.keys import generate
 from connector.identity.membership import (
     KIND,
@@ -293,10 +294,10 @@ def test_a_proof_outlives_a_restart() -> None:
 Alter = Callable[[MembershipList], MembershipList]
 
 
-def _with_key(**members: int | None) -> Alter:
+def _with_key(**members: Any) -> Alter:
     def alter(entry: MembershipList) -> MembershipList:
         member = entry.organisations[0]
-        keys = (replace(member.keys[0], **members), *member.keys[1:])  # type: ignore[arg-type]
+        keys = (replace(member.keys[0], **members), *member.keys[1:])
         return replace(entry, organisations=(replace(member, keys=keys), *entry.organisations[1:]))
 
     return alter
@@ -436,14 +437,16 @@ def test_an_auditor_asks_which_list_was_in_force() -> None:
         store.in_force(Milliseconds(NOW))
 
 
-def _resumed(store: TrustStore, lists: list[MultiSigned], proof: object = None) -> TrustStore:
+def _resumed(
+    store: TrustStore, lists: list[MultiSigned], proof: EquivocationProof | None = None
+) -> TrustStore:
     links = [read_link(Fields(link.content())) for link in store.links]
     return TrustStore.resume(
         store.first,
         links,
         lists[-1],
         lambda number: lists[number - 1],
-        proof,  # type: ignore[arg-type]
+        proof,
     )
 
 

@@ -87,8 +87,8 @@ def test_a_release_that_runs_sees_nothing_of_what_is_added_meanwhile(shelf: Shel
     whole, part = table.pieces(), table.pieces(Selection(columns=("id", "v")))
     begun = next(whole).data, next(part).data
     append(shelf, table, b"id,v\n2,y\n")
-    assert begun[0] + joined([*whole]) == before
-    assert b"2,y" not in begun[1] + joined([*part])
+    assert bytes(begun[0]) + joined([*whole]) == before
+    assert b"2,y" not in bytes(begun[1]) + joined([*part])
     assert released(table).endswith(b"2,y\n")
 
 

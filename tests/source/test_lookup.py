@@ -26,7 +26,7 @@ def test_a_lookup_gives_what_a_release_gives(shelf: Shelf) -> None:
         found = table.lookup(selection, limit=50)
         bounded = replace(selection, limit=50 if selection.limit is None else selection.limit)
         assert found.data == released(table, bounded)
-        assert found.rows == found.data.count(b"\r\n") - 1
+        assert found.rows == bytes(found.data).count(b"\r\n") - 1
 
 
 def test_a_lookup_has_limits(shelf: Shelf) -> None:

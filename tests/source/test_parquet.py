@@ -84,7 +84,7 @@ def test_parquet_about_people_never_leaves_as_the_file(shelf: Shelf, tmp_path: P
     with shelf.folder.draft_table(source) as draft:
         table = shelf.folder.open(draft.publish({"pid": Role.SUBJECT}))
     (piece,) = table.pieces(view=View(about_people=True, labels=label_of))
-    assert json.loads(piece.data) == {"v": 1, "bylag_label": label_of(["anna"])[0]}
+    assert json.loads(bytes(piece.data)) == {"v": 1, "bylag_label": label_of(["anna"])[0]}
 
 
 def test_parquet_that_cannot_be_taken_is_refused(

@@ -92,7 +92,7 @@ def test_each_value_of_a_column_finds_its_rows(published: tuple[TableSnapshot, P
         wanted = rows[len(rows) // 2][place]
         expected = [row for row in rows if row[place] == wanted]
         found = table.lookup(where(table.schema.names[place], "eq", wanted), limit=1000)
-        assert [*csv.reader(io.StringIO(found.data.decode(), newline=""))][1:] == expected[:1000]
+        assert [*csv.reader(io.StringIO(bytes(found.data).decode(), newline=""))][1:] == expected[:1000]
 
 
 def test_filters_and_orders_on_household_energy(
