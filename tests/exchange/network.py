@@ -26,6 +26,7 @@ from connector.exchange.inbox import Delivery
 from connector.exchange.wish import Wish
 from connector.store.writer import Writer
 from ledger.errors import BylagError
+from ledger.names import ExchangeId
 from tests.exchange.world import CONSUMER, DATASET, PROVIDER, Party, Rule, World
 
 KEY = AESGCM(b"k" * 32)
@@ -65,7 +66,7 @@ class End:
 class Line:
     """One stream between the two sides, with all that was ever said on it."""
 
-    def __init__(self, exchange: str, watch: Callable[[Line, str, Message], None]) -> None:
+    def __init__(self, exchange: ExchangeId, watch: Callable[[Line, str, Message], None]) -> None:
         self.exchange = exchange
         self.flight: dict[str, list[Message | None]] = {PROVIDER: [], CONSUMER: []}
         """What is on its way, by who sent it."""
@@ -114,14 +115,14 @@ class Network:
 
         patch.setattr(Writer, "_put", counted)
 
-    def dial(self, exchange: str) -> Line:
+    def dial(self, exchange: ExchangeId) -> Line:
         """Open a line, with the real provider at its end."""
         line = Line(exchange, self.watch)
         self._run(line, PROVIDER, self._provide(line))
         self.lines.append(line)
         return line
 
-    def fetch(self, exchange: str, *, resume: bool) -> Line:
+    def fetch(self, exchange: ExchangeId, *, resume: bool) -> Line:
         """Open a line with the real consumer at the other end too."""
         line = self.dial(exchange)
         consumer = self.world.consumer

@@ -26,7 +26,7 @@ from connector.store.tables import DutyTaskRow
 from connector.store.writer import Transaction
 from ledger.canonical import JSONObject
 from ledger.document import SignedDocument, header_of
-from ledger.names import DataSpaceId, NegotiationId, ParticipantId
+from ledger.names import NegotiationId, ParticipantId
 from tests.engine import shared_engine
 from tests.exchange.settling import PER_RECORD, SettlingWorld, Side, _Surroundings
 from tests.exchange.world import AGREEMENT, CONSUMER, PROVIDER, SPACE, Party, Rule
@@ -119,7 +119,7 @@ class OwingWorld(SettlingWorld):
         self.policy: NormalPolicy = normalise(policy)
         (folder / "space").mkdir()
         self.members = Space(folder / "space")
-        self.listed = self.members.join(ParticipantId(PROVIDER))
+        self.listed = self.members.join(PROVIDER)
         self.engine = shared_engine()
         super().__init__(folder, price=PER_RECORD, frames=frames)
         self.terms = replace(
@@ -194,7 +194,7 @@ class OwingWorld(SettlingWorld):
         self.carry()
         return outcome
 
-    def says(self, did: str, body: Body, **envelope: Any) -> Message:
+    def says(self, did: ParticipantId, body: Body, **envelope: Any) -> Message:
         """A message as ``did`` would sign it, with whatever a liar puts in its place."""
         side = self.giver if did == PROVIDER else self.taker
         role = Role.PROVIDER if did == PROVIDER else Role.CONSUMER
@@ -202,9 +202,9 @@ class OwingWorld(SettlingWorld):
         made = first_envelope(
             role,
             NegotiationId("forged"),
-            space=DataSpaceId(SPACE),
-            sender=ParticipantId(did),
-            recipient=ParticipantId(CONSUMER if did == PROVIDER else PROVIDER),
+            space=SPACE,
+            sender=did,
+            recipient=CONSUMER if did == PROVIDER else PROVIDER,
             stamp=stamp,
         )
         return compose(replace(made, **envelope), body, self.keys[did])
@@ -212,4 +212,4 @@ class OwingWorld(SettlingWorld):
     def hand(self, to: Owing, message: Message, opening: JSONObject | None = None) -> None:
         """Hand a message over, as the post does for whoever signed in."""
         peer = CONSUMER if to is self.giver else PROVIDER
-        to.do(lambda tx: to.duties.take(tx, ParticipantId(peer), message.document, opening or {}))
+        to.do(lambda tx: to.duties.take(tx, peer, message.document, opening or {}))

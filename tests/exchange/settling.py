@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sqlmodel import col, select
 
@@ -14,6 +14,7 @@ from connector.contract.liability import Role
 from connector.contract.settlement import Line, Span, Statement
 from connector.contract.settlements import GRACE_MS, Settlements, unsettled
 from connector.contract.speaker import Speaker
+from connector.contract.surroundings import Surroundings
 from connector.contract.terms import Price
 from connector.exchange import metered
 from connector.exchange.late import LateSignatures
@@ -23,7 +24,7 @@ from connector.store.tables import AgreementRow, SettlementRow
 from connector.store.writer import Transaction
 from ledger.document import SignedDocument, header_of, thumbprint
 from ledger.errors import BylagError
-from ledger.names import AgreementId, DatasetId, DataSpaceId, Milliseconds, ParticipantId
+from ledger.names import Milliseconds, ParticipantId
 from tests.contract import world as contracts
 from tests.exchange.world import AGREEMENT, CONSUMER, DATASET, LIST, PROVIDER, SPACE, Numbers, Party, World
 
@@ -43,7 +44,7 @@ class Side:
 
     @property
     def did(self) -> ParticipantId:
-        return ParticipantId(self.party.did)
+        return self.party.did
 
     def take(self, transaction: Transaction, peer: ParticipantId, notice: outbox.Notice) -> None:
         if not outbox.take(transaction, peer, notice.number):
@@ -82,20 +83,18 @@ class SettlingWorld(World):
         self.agreement = self._agreement(price)
         self.keys_held = contracts.Directory()
         for did, key in self.keys.items():
-            self.keys_held.hold(ParticipantId(did), key, until=2**52)
+            self.keys_held.hold(did, key, until=2**52)
         for party in self.parties.values():
             party.writer.submit(self._put_agreement).result()
         self.sides = {did: self._side(party) for did, party in self.parties.items()}
         self.refused: list[BylagError] = []
 
     def _agreement(self, price: Price) -> Agreement:
-        made = contracts.World().agreement(
-            space=DataSpaceId(SPACE), id=AgreementId(AGREEMENT), dataset=DatasetId(DATASET)
-        )
+        made = contracts.World().agreement(space=SPACE, id=AGREEMENT, dataset=DATASET)
         provider, consumer = (
             replace(
                 made.party(role),
-                id=ParticipantId(did),
+                id=did,
                 unit=None,
                 key=thumbprint(self.keys[did].public_key()),
                 log=contracts.log(f"{did.rpartition(':')[2]}/log"),
@@ -111,13 +110,13 @@ class SettlingWorld(World):
 
     def _speaker(self, party: Party) -> Speaker:
         return Speaker(
-            me=ParticipantId(party.did),
-            space=DataSpaceId(SPACE),
+            me=party.did,
+            space=SPACE,
             key=lambda: self.keys[party.did],
             ambient=party.ambient,
             recorder=party.ground.recorder,
             keys=self.keys_held,
-            surroundings=_Surroundings(),  # type: ignore[arg-type]
+            surroundings=cast("Surroundings", _Surroundings()),  # what a settlement asks
         )
 
     def _side(self, party: Party) -> Side:
@@ -135,7 +134,7 @@ class SettlingWorld(World):
     def buyer(self) -> Side:
         return self.sides[CONSUMER]
 
-    def restart(self, did: str) -> None:
+    def restart(self, did: ParticipantId) -> None:
         """End a party without a word, and start it again on what lies in its folder."""
         party = self.parties[did]
         party.close()

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connector.catalog.dataset import Dataset
 from connector.exchange.answer import provide
-from connector.exchange.channel import Signed
 from connector.exchange.consumer import ConsumerExchange
 from connector.exchange.following import Bounds, FollowingSubscription
+from connector.exchange.ground import Terms
 from connector.exchange.inbox import Delivery, read_frames
 from connector.exchange.shelf import StoredShelf
 from connector.exchange.wish import Wish, new_exchange
@@ -25,8 +25,8 @@ from connector.source.schema import Role
 from connector.store.tables import DatasetRow, ExchangeRow, VersionRow
 from ledger.canonical import encode
 from ledger.errors import BylagError
-from ledger.names import UnitId
-from tests.exchange.world import DATASET, PROVIDER, Party, Rule, World, pipe
+from ledger.names import ExchangeId, UnitId, VersionDigest
+from tests.exchange.world import AGREEMENT, DATASET, PROVIDER, Party, Rule, World, pipe
 
 KEY = AESGCM(b"k" * 32)
 
@@ -40,7 +40,7 @@ class TableWorld(World):
         self.snapshots = SnapshotFolder(self.shelf_folder, self.provider.ambient)
         shelf = StoredShelf(self.provider.database, self.snapshots)
         self.provider.ground = replace(self.provider.ground, shelf=shelf)
-        self.version = ""
+        self.version = VersionDigest("")
         self._files = 0
 
     def file(self, content: bytes, name: str = "table.csv") -> Path:
@@ -73,7 +73,7 @@ class TableWorld(World):
         """What the catalogue says of the dataset, in the form of its newest version."""
         return Dataset(
             id=DATASET,
-            publisher=PROVIDER,  # type: ignore[arg-type]
+            publisher=PROVIDER,
             unit=UnitId("main"),
             title="Numbers",
             description="Numbers",
@@ -84,7 +84,7 @@ class TableWorld(World):
             themes=("ENER",),
         )
 
-    def put(self, digest: str, *, about_people: bool) -> str:
+    def put(self, digest: VersionDigest, *, about_people: bool) -> VersionDigest:
         def record(transaction: Any) -> None:
             session = transaction.session
             if session.get(DatasetRow, DATASET) is None:
@@ -103,7 +103,7 @@ class TableWorld(World):
 
     def append(self, content: bytes, name: str = "more.csv") -> None:
         """Add rows to the newest version, and wake whoever follows it."""
-        self.snapshots.append(self.version, self.file(content, name))  # type: ignore[arg-type]
+        self.snapshots.append(self.version, self.file(content, name))
         self.provider.ground.growth.grew(self.version)
 
     def stored_rows(self) -> bytes:
@@ -114,7 +114,7 @@ class TableWorld(World):
 class Following:
     """One attempt at a subscription, both sides running; use it as a context."""
 
-    def __init__(self, world: TableWorld, exchange: str | None = None) -> None:
+    def __init__(self, world: TableWorld, exchange: ExchangeId | None = None) -> None:
         self.world = world
         self.provider_end, self.consumer_end = pipe()
         self.exchange = exchange or new_exchange(world.consumer.ground)
@@ -134,7 +134,7 @@ class Following:
         self.consumer = FollowingSubscription(
             world.consumer.ground,
             self.consumer_end,
-            world.consumer.terms("agreement-1"),
+            agreed(world),
             self.delivery(),
             exchange=self.exchange,
             bounds=bounds,
@@ -147,12 +147,12 @@ class Following:
             cursor=cursor,
             selection=selection,
         )
-        return asyncio.create_task(self._run(wish, resume=resume))
+        return asyncio.create_task(self._run(self.consumer, wish, resume=resume))
 
-    async def _run(self, wish: Wish, *, resume: bool) -> ExchangeRow:
+    async def _run(self, consumer: ConsumerExchange, wish: Wish, *, resume: bool) -> ExchangeRow:
         provider = asyncio.create_task(self._provide())
         try:
-            return await (self.consumer.resume() if resume else self.consumer.fetch(wish))
+            return await (consumer.resume() if resume else consumer.fetch(wish))
         finally:
             await self.consumer_end.outgoing.put(None)
             (self.provider_result,) = await asyncio.gather(provider, return_exceptions=True)
@@ -162,8 +162,7 @@ class Following:
                 raise self.provider_result
 
     async def _provide(self) -> object:
-        first = await self.provider_end.receive()
-        assert isinstance(first, Signed)
+        first = await self.provider_end.first()
         try:
             return await provide(self.world.provider.ground, self.provider_end, first)
         finally:
@@ -204,15 +203,22 @@ class Fetching(Following):
         self, *, selection: Any = None, resume: bool = False, **named: Any
     ) -> asyncio.Task[ExchangeRow]:
         world = self.world
-        self.consumer = ConsumerExchange(  # type: ignore[assignment]
+        consumer = ConsumerExchange(
             world.consumer.ground,
             self.consumer_end,
-            world.consumer.terms("agreement-1"),
+            agreed(world),
             self.delivery(),
             exchange=self.exchange,
         )
         wish = Wish(DATASET, Rule().purpose, selection=selection, **named)
-        return asyncio.create_task(self._run(wish, resume=resume))
+        return asyncio.create_task(self._run(consumer, wish, resume=resume))
+
+
+def agreed(world: World) -> Terms:
+    """The agreement, as the consumer holds it now."""
+    terms = world.consumer.terms(AGREEMENT)
+    assert terms is not None
+    return terms
 
 
 async def committed(party: Party) -> None:
@@ -225,6 +231,13 @@ def stored(party: Party, exchange: str) -> ExchangeRow | None:
     with party.database.read() as session:
         row = session.get(ExchangeRow, exchange)
         return None if row is None else ExchangeRow.model_validate(row.model_dump())
+
+
+def held(party: Party, exchange: str) -> ExchangeRow:
+    """The exchange at a side that has it."""
+    row = stored(party, exchange)
+    assert row is not None
+    return row
 
 
 def kinds(party: Party) -> list[str]:

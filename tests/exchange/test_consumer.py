@@ -14,7 +14,7 @@ from connector.exchange import consumer, windows
 from connector.exchange.attempts import Attempts, AttemptUnderWay
 from connector.exchange.channel import Frame
 from connector.exchange.consumer import ConsumerExchange, WrongBytes
-from connector.exchange.inbox import Delivery, read_frames
+from connector.exchange.inbox import Delivery, read_frames, sync
 from connector.store.tables import ExchangeRow
 from ledger.errors import BylagError
 from ledger.names import ExchangeId
@@ -94,7 +94,7 @@ async def test_an_ack_of_an_attempt_that_was_given_up_does_not_come_in_between_t
 ) -> None:
     """Two windows are still being synced when the stream breaks; the disk is done while the next begins."""
     world.dataset.count = 40
-    gate, synced = threading.Event(), consumer.sync
+    gate, synced = threading.Event(), sync
 
     def slow(part: Any) -> None:
         if part.name.endswith(("2.part", "3.part")):
@@ -116,7 +116,7 @@ async def test_an_ack_of_an_attempt_that_was_given_up_does_not_come_in_between_t
         gate.set()
         await asyncio.sleep(0.5)
 
-    world.consumer.compare = while_the_disk_finishes  # type: ignore[method-assign]
+    monkeypatch.setattr(world.consumer, "compare", while_the_disk_finishes)
     again = await deal(world, resume=broken.exchange)
     assert (again.consumer, again.provider) == (None, None)
 

@@ -370,15 +370,15 @@ def report_of(world: OwingWorld, row: Any, **changes: Any) -> DutyReported:
     return replace(body, **changes)
 
 
-LIES: dict[str, tuple[str, dict[str, Any], dict[str, Any], type[Exception]]] = {
+LIES: dict[str, tuple[ParticipantId, dict[str, Any], dict[str, Any], type[Exception]]] = {
     "a duty that it does not owe": (PROVIDER, {}, {}, IllegalMove),
     "a task that never arose": (CONSUMER, {"task": "ab" * 32}, {}, NoSuchDuty),
     "one duty's task under another's name": (CONSUMER, {"duty": "urn:x:other"}, {}, NoSuchDuty),
     "under another contract": (CONSUMER, {"contract": "cd" * 32}, {}, AgreementDiffers),
     "a report that is not the next": (CONSUMER, {"number": 2}, {}, IllegalMove),
     "an amount for what costs nothing": (CONSUMER, {"amount": 1}, {}, CannotReport),
-    "in another's name": (CONSUMER, {}, {"sender": ParticipantId(PROVIDER)}, ForgedSender),
-    "to somebody else": (CONSUMER, {}, {"recipient": ParticipantId(CONSUMER)}, ForgedSender),
+    "in another's name": (CONSUMER, {}, {"sender": PROVIDER}, ForgedSender),
+    "to somebody else": (CONSUMER, {}, {"recipient": CONSUMER}, ForgedSender),
     "of another data space": (CONSUMER, {}, {"space": "other.example"}, AgreementDiffers),
 }
 

@@ -16,7 +16,7 @@ from connector.exchange.ground import Denied
 from connector.store.tables import ExchangeRow
 from ledger import log
 from ledger.errors import BylagError
-from ledger.names import Milliseconds
+from ledger.names import ExchangeId, Milliseconds
 from tests.exchange.world import World, pipe
 from tests.security.dealing import deal, kind_of
 
@@ -113,7 +113,7 @@ async def test_an_attempt_that_was_overtaken_sends_nothing_more(world: World) ->
     first = asyncio.create_task(deal(world, consumer_says=withhold, ends=ends))
     await withheld.wait()
     with world.provider.database.read() as session:
-        exchange = session.exec(select(ExchangeRow)).one().id
+        exchange = ExchangeId(session.exec(select(ExchangeRow)).one().id)
     world.consumer.ground.attempts._under_way.clear()  # as in the process that is started anew
     second = await deal(world, resume=exchange)
     assert (second.consumer, second.provider) == (None, None)

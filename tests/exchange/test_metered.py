@@ -32,7 +32,7 @@ from connector.exchange.provider import Interrupted
 from connector.exchange.wish import Wish, new_exchange
 from connector.store.tables import ExchangeRow
 from ledger.errors import BylagError
-from ledger.names import MessageHash, Milliseconds, ParticipantId
+from ledger.names import ExchangeId, MessageHash, Milliseconds, ParticipantId
 from tests.exchange.settling import SettlingWorld, small_windows
 from tests.exchange.test_query import session
 from tests.exchange.world import AGREEMENT, CONSUMER, DATASET, PROVIDER, Party, Pipe, Rule, pipe
@@ -67,7 +67,7 @@ class Attempt:
     """The agreement is barred when this frame is handed over."""
 
 
-async def play(world: SettlingWorld, attempt: Attempt, exchange: str | None) -> str:
+async def play(world: SettlingWorld, attempt: Attempt, exchange: ExchangeId | None) -> ExchangeId:
     """One attempt at the transfer, or the next one; nothing where there is nothing to go on with."""
     if exchange is not None:
         with world.consumer.database.read() as reading:
@@ -77,7 +77,7 @@ async def play(world: SettlingWorld, attempt: Attempt, exchange: str | None) -> 
     ends = pipe()
     frames = acks = 0
     gone = False
-    started: list[str] = []
+    started: list[ExchangeId] = []
 
     def provider_says(message: Any) -> Any:
         nonlocal frames
@@ -113,7 +113,7 @@ async def play(world: SettlingWorld, attempt: Attempt, exchange: str | None) -> 
 
 async def lines_after(world: SettlingWorld, *attempts: Attempt) -> tuple[list[Line], list[Line]]:
     """What each side would bill after these attempts, and after the outboxes are empty."""
-    exchange: str | None = None
+    exchange: ExchangeId | None = None
     for attempt in attempts:
         exchange = await play(world, attempt, exchange)
     world.resend()
@@ -204,7 +204,7 @@ async def test_a_querys_acks_that_were_lost_come_through_the_outbox(world: Settl
 
 async def _answer(world: SettlingWorld, end: Pipe) -> None:
     try:
-        await provide(world.provider.ground, end, await end.receive())
+        await provide(world.provider.ground, end, await end.first())
     except BylagError:
         return
 
@@ -225,7 +225,7 @@ async def test_an_ack_that_came_two_ways_is_taken_once(world: SettlingWorld) -> 
     def overtaken(message: Any) -> Any:
         if kind_of(message) == "ack":
             late = world.seller.late
-            world.seller.do(lambda tx: late.take(tx, ParticipantId(CONSUMER), message.document, {}))
+            world.seller.do(lambda tx: late.take(tx, CONSUMER, message.document, {}))
         return message
 
     outcome = await deal(world, consumer_says=overtaken)
@@ -305,7 +305,7 @@ ATTEMPTS = st.builds(
 )
 
 
-def _bills_the_same(attempts: list[Attempt], restarts: set[str]) -> None:
+def _bills_the_same(attempts: list[Attempt], restarts: set[ParticipantId]) -> None:
     small = patch("connector.exchange.provider.WindowMaker", small_windows)
     with tempfile.TemporaryDirectory() as folder, small:
         world = SettlingWorld(Path(folder), windows=2)
@@ -320,8 +320,8 @@ def _bills_the_same(attempts: list[Attempt], restarts: set[str]) -> None:
             world.close()
 
 
-async def _history(world: SettlingWorld, attempts: list[Attempt], restarts: set[str]) -> None:
-    exchange: str | None = None
+async def _history(world: SettlingWorld, attempts: list[Attempt], restarts: set[ParticipantId]) -> None:
+    exchange: ExchangeId | None = None
     for attempt in attempts:
         exchange = await play(world, attempt, exchange)
         for did in restarts:
@@ -338,12 +338,16 @@ RESTARTS = st.sets(st.sampled_from([PROVIDER, CONSUMER]))
 @given(attempts=HISTORIES, restarts=RESTARTS)
 @example([Attempt(acks=2), Attempt(crash=1), Attempt(frames=2), Attempt()], {PROVIDER, CONSUMER})
 @example([Attempt(acks=1, bar=4)], set())
-def test_both_sides_bill_the_same_after_any_history(attempts: list[Attempt], restarts: set[str]) -> None:
+def test_both_sides_bill_the_same_after_any_history(
+    attempts: list[Attempt], restarts: set[ParticipantId]
+) -> None:
     _bills_the_same(attempts, restarts)
 
 
 @pytest.mark.torture
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(attempts=HISTORIES, restarts=RESTARTS)
-def test_both_sides_bill_the_same_after_many_histories(attempts: list[Attempt], restarts: set[str]) -> None:
+def test_both_sides_bill_the_same_after_many_histories(
+    attempts: list[Attempt], restarts: set[ParticipantId]
+) -> None:
     _bills_the_same(attempts, restarts)

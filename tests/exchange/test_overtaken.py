@@ -18,6 +18,7 @@ from connector.exchange.ground import Denied
 from connector.exchange.late import LateSignatures
 from connector.store.tables import ExchangeRow
 from ledger.document import from_json, sign
+from ledger.names import ExchangeId
 from tests.exchange.world import AGREEMENT, CONSUMER, PROVIDER, Party, Pipe, World, pipe
 from tests.security.dealing import Outcome, deal, kind_of, lying
 
@@ -59,12 +60,12 @@ class Held:
         # Nothing passes what is held: a stream keeps its order.
         return message if self.message is None else None
 
-    async def first(self) -> tuple[asyncio.Task[Outcome], str]:
+    async def first(self) -> tuple[asyncio.Task[Outcome], ExchangeId]:
         """A first attempt, up to that message; the consumer's process is then another."""
         first = asyncio.create_task(deal(self.world, consumer_says=self, ends=self.ends))
         await self.came.wait()
         with self.world.provider.database.read() as session:
-            exchange = session.exec(select(ExchangeRow)).one().id
+            exchange = ExchangeId(session.exec(select(ExchangeRow)).one().id)
         self.world.consumer.ground.attempts._under_way.clear()
         return first, exchange
 
@@ -169,7 +170,7 @@ async def test_what_a_cut_left_can_be_signed_for_later(world: World) -> None:
     outcome = await deal(world, provider_says=bar_at(world, 3), consumer_says=lose)
     assert isinstance(outcome.consumer, Denied)
     late = LateSignatures(world.provider.ground)
-    await world.provider.writer.write(lambda tx: late.take(tx, CONSUMER, kept[0].document, {}))  # type: ignore[arg-type]
+    await world.provider.writer.write(lambda tx: late.take(tx, CONSUMER, kept[0].document, {}))
     after = row(world.provider, outcome.exchange)
     assert (after.frames, after.state) == (3, "TERMINATED")
 

@@ -31,7 +31,7 @@ from ledger.document import header_of
 from ledger.errors import BylagError
 from ledger.names import UnitId
 from ledger.prefix import PAD_EXCHANGE, check, member_label, padded_root
-from tests.exchange.tables import Fetching, Following, TableWorld, kinds, lines, stored
+from tests.exchange.tables import Fetching, Following, TableWorld, held, kinds, lines
 from tests.exchange.world import AGREEMENT, PROVIDER, Party
 from tests.security.dealing import lying
 
@@ -221,7 +221,7 @@ async def test_a_resume_tells_nobody_twice_and_counts_only_what_was_acknowledged
     attempt.provider_end.tamper = lose_the_seconds_frames
     with pytest.raises(BylagError):
         await attempt.start()
-    assert stored(world.consumer, attempt.exchange).window == 1  # type: ignore[union-attr]
+    assert held(world.consumer, attempt.exchange).window == 1
     second = Fetching(world, attempt.exchange)
     keys = keys_of(second)
     row = await second.start(resume=True)
@@ -479,7 +479,7 @@ async def test_what_is_sent_to_the_consumer_holds_no_id_and_no_handle(world: Tab
 
     def keep(message: Any) -> Any:
         if isinstance(message, Frame):
-            sent.append(message.data)
+            sent.append(bytes(message.data))
         elif isinstance(message, Signed):
             sent.append(message.document.payload + json.dumps(message.opening).encode())
         return message
@@ -527,8 +527,8 @@ async def test_after_an_erasure_nothing_finds_the_person_and_every_proof_still_h
             assert person.secret not in data
             assert person.handle.encode() not in data
             assert erased.encode() not in data
-    with provider.database.read_sqlite() as connection:
-        root, proof = labels.proof(connection, (attempt.exchange, 1, 1), its_label)
+    with provider.database.read_sqlite() as reading:
+        root, proof = labels.proof(reading, (attempt.exchange, 1, 1), its_label)
     assert root == before[0]["labels"]
     assert check(bytes.fromhex(root), its_label, proof) == b""
     again = provider.ground.people.find(None, [erased])[erased]

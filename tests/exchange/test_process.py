@@ -13,6 +13,7 @@ from connector.exchange import process
 from connector.exchange.channel import Frame
 from connector.exchange.ground import Denied
 from ledger.errors import BylagError
+from ledger.names import ExchangeId
 from tests.exchange.test_transfer import Attempt, stored
 from tests.exchange.world import World
 
@@ -27,7 +28,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     world.close()
 
 
-async def broken_off(world: World) -> str:
+async def broken_off(world: World) -> ExchangeId:
     """An exchange whose line broke after some frames."""
     attempt = Attempt(world)
     frames = iter(range(1_000))
@@ -43,14 +44,14 @@ async def broken_off(world: World) -> str:
     return attempt.exchange
 
 
-async def resumed(world: World, exchange: str, code: str) -> None:
+async def resumed(world: World, exchange: ExchangeId, code: str) -> None:
     """A Resume that is denied."""
     with pytest.raises(Denied) as denied:
         await Attempt(world, exchange).run(resume=True)
     assert denied.value.reason == code
 
 
-def states(world: World, exchange: str) -> list[tuple[str, str | None]]:
+def states(world: World, exchange: ExchangeId) -> list[tuple[str, str | None]]:
     rows = (stored(party, exchange) for party in (world.provider, world.consumer))
     return [(row.state, row.code) for row in rows]
 

@@ -39,7 +39,7 @@ async def session(world: World, tamper: Any = None) -> Any:
     exchange = new_exchange(world.consumer.ground)
 
     async def answer() -> None:
-        await provide(world.provider.ground, provider_end, await provider_end.receive())
+        await provide(world.provider.ground, provider_end, await provider_end.first())
 
     answering = asyncio.create_task(answer())
     delivery = Delivery(world.folder / "inbox", exchange, AESGCM(b"k" * 32), world.consumer.ambient)

@@ -23,6 +23,7 @@ from connector.exchange.wish import Wish, new_exchange
 from connector.store.database import StoreUnavailable
 from ledger.document import sign
 from ledger.errors import BylagError
+from ledger.names import ExchangeId
 from tests.exchange.world import AGREEMENT, CONSUMER, DATASET, Pipe, Rule, World, pipe
 from tests.security.dealing import kind_of
 
@@ -37,7 +38,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 class Session:
     """Both sides of a query session, and what became of the provider's."""
 
-    def __init__(self, world: World, exchange: str | None = None) -> None:
+    def __init__(self, world: World, exchange: ExchangeId | None = None) -> None:
         self.world = world
         self.ends: tuple[Pipe, Pipe] = pipe()
         self.exchange = exchange or new_exchange(world.consumer.ground)
@@ -50,7 +51,7 @@ class Session:
 
     async def _provide(self) -> Any:
         try:
-            return await provide(self.world.provider.ground, self.ends[0], await self.ends[0].receive())
+            return await provide(self.world.provider.ground, self.ends[0], await self.ends[0].first())
         finally:
             self.ends[0].outgoing.put_nowait(None)
 
@@ -71,7 +72,7 @@ class Session:
 
 
 @asynccontextmanager
-async def session(world: World, exchange: str | None = None) -> AsyncIterator[Session]:
+async def session(world: World, exchange: ExchangeId | None = None) -> AsyncIterator[Session]:
     opened = Session(world, exchange)
     try:
         yield opened
@@ -88,7 +89,9 @@ def outstanding(world: World) -> int:
         return budget.outstanding(connection, AGREEMENT)
 
 
-async def test_an_answer_that_was_recorded_does_not_leave_after_a_bar(world: World) -> None:
+async def test_an_answer_that_was_recorded_does_not_leave_after_a_bar(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its record stands: one of a release that did not happen, never the other way round."""
     async with session(world) as opened:
         asking = await opened.ask()
@@ -101,11 +104,15 @@ async def test_an_answer_that_was_recorded_does_not_leave_after_a_bar(world: Wor
             future.add_done_callback(lambda _: bars.bar(AGREEMENT, "AGREEMENT_TERMINATED"))
             return future
 
-        opened.ends[0].tamper = lambda message: (sent.append(message), message)[1]  # type: ignore[func-returns-value]
-        world.provider.writer.begin = bar_once_it_is_durable  # type: ignore[method-assign]
-        with pytest.raises(BylagError):
-            await asyncio.wait_for(asking.ask({"number": 2}), 5)
-        world.provider.writer.begin = begin  # type: ignore[method-assign]
+        def watch(message: Any) -> Any:
+            sent.append(message)
+            return message
+
+        opened.ends[0].tamper = watch
+        with monkeypatch.context() as patched:
+            patched.setattr(world.provider.writer, "begin", bar_once_it_is_durable)
+            with pytest.raises(BylagError):
+                await asyncio.wait_for(asking.ask({"number": 2}), 5)
         error = await opened.over()
     assert isinstance(error, Denied)
     assert error.reason == "AGREEMENT_TERMINATED"

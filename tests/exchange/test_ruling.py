@@ -25,7 +25,7 @@ from connector.store.database import Database
 from connector.store.migrate import migrate
 from connector.store.tables import CounterRow
 from connector.store.writer import Writer
-from ledger.canonical import JSON
+from ledger.canonical import JSON, JSONObject
 from ledger.names import AgreementId, DatasetId, Milliseconds, RulebookDigest
 from tests.engine import shared_engine
 from tests.identity.world import ALVIK, BERGA, Space
@@ -174,7 +174,7 @@ def test_a_counter_that_was_never_raised_stands_at_nothing(tmp_path: Path) -> No
 
 LAW = "https://w3id.org/dpv#LegalObligation"
 BEGAN = Milliseconds(1_700_000_000_000)
-LIMITS = {
+LIMITS: dict[str, tuple[str, str, Any, dict[str, Any]]] = {
     "the time since the agreement began": ("elapsedTime", "lteq", "P99999D", {"began": BEGAN}),
     "a delay since the agreement began": ("delayPeriod", "gteq", "PT1S", {"began": BEGAN}),
     "the agreement's legal basis": ("bylag:legalBasis", "eq", LAW, {"legal_basis": LAW}),
@@ -193,10 +193,10 @@ LIMITS = {
 }
 
 
-def limited(rulings: LeasedRulings, limit: tuple[str, str, object], **agreed: Any) -> bool:
+def limited(rulings: LeasedRulings, limit: tuple[str, str, Any], **agreed: Any) -> bool:
     """Whether a permission under one constraint is granted, as the exchange asks."""
     left, operator, right = limit
-    document = {
+    document: JSONObject = {
         "@context": "http://www.w3.org/ns/odrl.jsonld",
         "@type": "Offer",
         "permission": [

@@ -91,7 +91,7 @@ class Rulings(RuleBasedStateMachine):
     def the_list_grows(self) -> None:
         if not self.listed:
             self.listed = True
-            self.world.members.join(ParticipantId(CONSUMER))
+            self.world.members.join(CONSUMER)
         elif self.joined < 2:
             self.joined += 1
             self.world.members.join(ParticipantId(f"did:web:other{self.joined}.example"))
@@ -133,4 +133,4 @@ def said(ruling: Ruling) -> tuple[bool, str, JSONObject, JSONObject]:
 
 def test_a_kept_question_is_answered_like_a_new_one() -> None:
     steps = settings(max_examples=12, stateful_step_count=14, deadline=None)
-    run_state_machine_as_test(Rulings, settings=steps)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Rulings, settings=steps)

@@ -39,7 +39,9 @@ def state(party: Party, exchange: str) -> str:
         return session.get_one(ExchangeRow, exchange).state
 
 
-async def test_a_checkpoint_published_meanwhile_does_not_hold_up_the_seal(world: World) -> None:
+async def test_a_checkpoint_published_meanwhile_does_not_hold_up_the_seal(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The publisher waits for the writer; so nothing that the writer runs may wait for the publisher."""
     provider = world.provider
     holding, asked = threading.Event(), threading.Event()
@@ -65,7 +67,7 @@ async def test_a_checkpoint_published_meanwhile_does_not_hold_up_the_seal(world:
             holding.wait(5)
         return message
 
-    provider.notary.inclusion = proving  # type: ignore[method-assign]
+    monkeypatch.setattr(provider.notary, "inclusion", proving)
     await asyncio.wait_for(deal(world, consumer_says=publish_beside), 8)
     assert kinds(provider).count("seal") == 2
 
@@ -100,12 +102,14 @@ async def test_a_log_key_that_is_nobodys_gets_no_seal(world: World) -> None:
     assert "seal" not in kinds(world.provider)
 
 
-async def test_a_peer_without_a_witness_key_leaves_the_exchange_complete(world: World) -> None:
+async def test_a_peer_without_a_witness_key_leaves_the_exchange_complete(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def no_key(*_: Any) -> Any:
         raise KeyNotValid("the list names no witness key that counts now")
 
     for party in (world.provider, world.consumer):
-        party.witness_key = no_key  # type: ignore[method-assign]
+        monkeypatch.setattr(party, "witness_key", no_key)
     outcome = await deal(world)
     assert (outcome.consumer, outcome.provider) == (None, None)
     assert state(world.consumer, outcome.exchange) == state(world.provider, outcome.exchange) == "COMPLETED"

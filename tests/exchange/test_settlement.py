@@ -271,8 +271,8 @@ async def test_a_late_line_is_billed_once_in_the_next_statement(world: SettlingW
     second = world.until_now(begin=first.until)
     here, there = (side.statement(world.agreement, second) for side in (world.seller, world.buyer))
     assert here == there
-    late = [line for line in here.content()["lines"] if line["late"]]  # type: ignore[union-attr,index]
-    assert [line["window"] for line in late] == [line.window for line in here.lines]  # type: ignore[index]
+    told: Any = here.content()["lines"]
+    assert [line["window"] for line in told if line["late"]] == [line.window for line in here.lines]
     assert {line.window for line in here.lines}.isdisjoint(billed)
     assert {line.exchange for line in here.lines} == {exchange}
     total = {line.window for line in here.lines} | billed
@@ -357,7 +357,7 @@ class Forged:
 
     def taken(
         self,
-        signer: str = PROVIDER,
+        signer: ParticipantId = PROVIDER,
         envelope: Any = None,
         peer: ParticipantId | None = None,
         **changes: Any,

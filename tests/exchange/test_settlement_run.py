@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connector.contract.open_items import open_items
-from connector.contract.settlement import Span, lines_in
+from connector.contract.settlement import Line, Span, lines_in
 from connector.exchange.answer import provide
 from connector.exchange.answering import QUESTIONS_A_WINDOW
 from connector.exchange.asking import AskingSession
@@ -77,7 +77,7 @@ async def ask_and_withhold(world: SettlingWorld, questions: int) -> None:
 
     async def answer() -> None:
         try:
-            await provide(world.provider.ground, provider_end, await provider_end.receive())
+            await provide(world.provider.ground, provider_end, await provider_end.first())
         except BylagError:
             return
 
@@ -203,7 +203,8 @@ async def test_a_month_is_settled_in_parts_without_losing_or_doubling_a_window(
     monkeypatch.setattr("connector.contract.settlements.LEAST_BY_RULE_MS", 0)
     world = SettlingWorld(tmp_path)
     world.buyer.settlements.by_rule = True
-    begin, signed = 0, []
+    begin = 0
+    signed: list[Line] = []
     for attempt in (Attempt(), Attempt(acks=3), Attempt(crash=2)):
         await play(world, attempt, None)
         span = world.until_now(begin)

@@ -39,7 +39,7 @@ from ledger.ambient import SystemAmbient
 from ledger.canonical import decode_object
 from ledger.errors import BylagError
 from ledger.fields import BadField
-from ledger.names import Milliseconds
+from ledger.names import ExchangeId, Milliseconds
 from tests.engine import shared_engine
 from tests.exchange.tables import Fetching, Following, TableWorld, kinds, lines
 from tests.exchange.world import AGREEMENT, CONSUMER, DATASET, PROVIDER, Rule
@@ -113,7 +113,10 @@ class FactWorld(TableWorld):
 
     @property
     def events(self) -> Events:
-        return self.provider.ground.policy._attested._events  # type: ignore[attr-defined,no-any-return]
+        policy = self.provider.ground.policy
+        assert isinstance(policy, LeasedRulings)
+        assert isinstance(policy._attested, StoredAttested)
+        return policy._attested._events
 
     def settled(self, amount: int) -> None:
         """Both sides signed a statement."""
@@ -134,13 +137,13 @@ class FactWorld(TableWorld):
             attempt.consumer_end,
             self.terms,
             attempt.delivery(),
-            exchange=attempt.exchange,  # type: ignore[arg-type]
+            exchange=attempt.exchange,
         )
         provider = asyncio.create_task(attempt._provide())
         try:
             wish = Wish(DATASET, Rule().purpose, mode="query")
             conversation, digest = await consumer.open_session(wish)
-            session = AskingSession(self.consumer.ground, attempt.consumer_end, conversation, digest, 0)  # type: ignore[arg-type]
+            session = AskingSession(self.consumer.ground, attempt.consumer_end, conversation, digest, 0)
             try:
                 if seconds:
                     while not self.provider.ground.meters._open:
@@ -172,8 +175,8 @@ def engine() -> EmbeddedEngine:
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Directory:
     """A membership list that attests where the consumer is, and its industry."""
     space = Space(tmp_path_factory.mktemp("space"))
-    listed = space.join(PROVIDER)  # type: ignore[arg-type]
-    space.join(CONSUMER)  # type: ignore[arg-type]
+    listed = space.join(PROVIDER)
+    space.join(CONSUMER)
     space.catch_up(listed.trust)
     return Directory(listed.trust)
 
@@ -391,9 +394,9 @@ async def test_a_session_cannot_use_the_time_that_another_open_one_used(world: F
     (name,) = world.provider.ground.policy.ask(world.terms, Rule().purpose).counters
     world.provider.ground.meters.begin(
         AGREEMENT,
-        "another",
+        ExchangeId("another"),
         [name],
-        world.provider.ambient.monotonic() - 3600,  # type: ignore[arg-type]
+        world.provider.ambient.monotonic() - 3600,
     )
     with pytest.raises(Denied, match="METERED_TIME_USED_UP"):
         await world.fetch()
@@ -404,7 +407,7 @@ async def test_time_of_use_after_the_hand_over_is_known_to_nobody(world: FactWor
     world.agree(limit("meteredTime", "lteq", "PT1H"))
     row = await world.fetch()
     with pytest.raises(Denied, match="FACT_MISSING"):
-        await record_use(world.consumer.ground, row.id, row.purpose, taken_out=False)  # type: ignore[arg-type]
+        await record_use(world.consumer.ground, ExchangeId(row.id), row.purpose, taken_out=False)
 
 
 async def test_a_later_use_is_decided_by_what_was_signed_and_declared(world: FactWorld) -> None:
@@ -416,12 +419,13 @@ async def test_a_later_use_is_decided_by_what_was_signed_and_declared(world: Fac
         limit("product", "eq", f"{PROVIDER}/datasets/{DATASET}"),
     )
     row = await world.fetch(declared=Declared(onward=()))
-    used, delivery = await record_use(world.consumer.ground, row.id, row.purpose, taken_out=False)  # type: ignore[arg-type]
+    used, delivery = await record_use(world.consumer.ground, ExchangeId(row.id), row.purpose, taken_out=False)
     assert decode_object(used.declared)["onward"] == []
-    assert decode_object(delivery.table_schema)["about"]["group"] == 2  # type: ignore[index,call-overload]
+    described: Any = decode_object(delivery.table_schema)
+    assert described["about"]["group"] == 2
     world.agree(limit("bylag:onwardTransfer", "eq", "did:web:third.example"))
     with pytest.raises(Denied, match="CONSTRAINT_NOT_MET"):
-        await record_use(world.consumer.ground, row.id, row.purpose, taken_out=False)  # type: ignore[arg-type]
+        await record_use(world.consumer.ground, ExchangeId(row.id), row.purpose, taken_out=False)
 
 
 async def test_what_was_declared_binds_a_resume_too(world: FactWorld) -> None:

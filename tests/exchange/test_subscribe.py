@@ -20,8 +20,9 @@ from connector.exchange.provider import Interrupted
 from connector.exchange.use import use
 from ledger.document import header_of
 from ledger.errors import BylagError
-from tests.exchange.tables import KEY, Following, TableWorld, kinds, lines, outstanding, stored
-from tests.exchange.world import AGREEMENT, PROVIDER, Rule
+from ledger.names import ExchangeId, VersionDigest
+from tests.exchange.tables import KEY, Following, TableWorld, held, kinds, lines, outstanding, stored
+from tests.exchange.world import AGREEMENT, DATASET, PROVIDER, Rule
 from tests.security.dealing import lying
 
 HEAD = b"meter,kwh\n"
@@ -59,7 +60,7 @@ async def test_rows_arrive_as_they_are_appended_and_both_logs_tell_it(world: Tab
     assert told[:3] == ["decision", "offer", "accept"]
     assert told[-4:] == ends
     assert sorted(told[3:-4]) == ["ack"] * windows + ["commit"] * windows
-    assert stored(world.provider, following.exchange).state == "COMPLETED"  # type: ignore[union-attr]
+    assert held(world.provider, following.exchange).state == "COMPLETED"
 
 
 async def test_where_nothing_is_yet_the_first_window_has_no_frames(world: TableWorld) -> None:
@@ -153,7 +154,7 @@ async def test_an_end_that_crosses_a_window_gives_way_to_the_providers_over_more
     world.append(HEAD + lines(("c", 3)))
     row = await running
     assert (row.state, row.rows) == ("COMPLETED", 3)
-    assert stored(world.provider, following.exchange).state == "COMPLETED"  # type: ignore[union-attr]
+    assert held(world.provider, following.exchange).state == "COMPLETED"
     assert outstanding(world) == 0
     ends = [leaf for leaf in world.provider.leaves() if leaf["type"] == "end"]
     assert {leaf["rows"] for leaf in ends} <= {2, 3}
@@ -222,8 +223,8 @@ async def test_a_bar_in_the_middle_of_a_window_cuts_it_at_the_frame_last_taken(w
     with pytest.raises(Denied):
         await running
     assert world.stored_rows().startswith(following.received())
-    assert stored(world.consumer, following.exchange).rows == 2 + 3  # type: ignore[union-attr]
-    assert stored(world.provider, following.exchange).rows == 2 + 3  # type: ignore[union-attr]
+    assert held(world.consumer, following.exchange).rows == 2 + 3
+    assert held(world.provider, following.exchange).rows == 2 + 3
 
 
 async def test_rows_that_the_policy_no_longer_permits_cut_it(world: TableWorld) -> None:
@@ -259,7 +260,7 @@ async def test_a_broken_stream_goes_on_from_the_last_ack(world: TableWorld) -> N
     following.consumer_end.hang_up()
     with pytest.raises(BylagError):
         await running
-    assert stored(world.provider, following.exchange).state == "SUSPENDED"  # type: ignore[union-attr]
+    assert held(world.provider, following.exchange).state == "SUSPENDED"
     world.append(HEAD + lines(("c", 3)))
     second = Following(world, following.exchange)
     running = second.start(resume=True, bounds=Bounds(rows=2))
@@ -268,21 +269,23 @@ async def test_a_broken_stream_goes_on_from_the_last_ack(world: TableWorld) -> N
     row = await running
     assert (row.state, row.attempt, row.rows) == ("COMPLETED", 2, 4)
     assert second.received() == world.stored_rows()
-    assert stored(world.provider, following.exchange).digest == row.digest  # type: ignore[union-attr]
+    assert held(world.provider, following.exchange).digest == row.digest
     assert outstanding(world) == 0
 
 
-async def test_rows_that_no_window_holds_are_reported_as_a_gap(world: TableWorld) -> None:
+async def test_rows_that_no_window_holds_are_reported_as_a_gap(
+    world: TableWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     following = Following(world)
     running = following.start(bounds=Bounds(rows=3))
     await following.acknowledged(2)
-    snapshot = world.provider.ground.shelf.snapshot("numbers", None)  # type: ignore[arg-type]
+    snapshot = world.provider.ground.shelf.snapshot(DATASET, None)
     pieces = snapshot.pieces
 
     def without_the_third(selection: Any, position: int, **named: Any) -> Any:
         return pieces(selection, max(position, 4), **named)
 
-    snapshot.pieces = without_the_third  # type: ignore[method-assign]
+    monkeypatch.setattr(snapshot, "pieces", without_the_third)
     world.append(HEAD + lines(("c", 3), ("d", 4)))
     await running
     assert following.consumer.gaps == [Gap(window=2, position=3, rows=1)]
@@ -399,11 +402,11 @@ async def test_a_table_that_does_not_grow_is_not_followed(world: TableWorld) -> 
 
 
 async def test_a_subscription_names_its_version(world: TableWorld) -> None:
-    world.version = ""
+    world.version = VersionDigest("")
     with pytest.raises(Denied) as denied:
         await Following(world).start()
     assert denied.value.reason == "VERSION_NOT_NAMED"
 
 
 async def test_what_is_asked_to_end_and_is_not_there_is_said(world: TableWorld) -> None:
-    assert world.consumer.ground.growth.end("no-such-exchange") is False  # type: ignore[arg-type]
+    assert world.consumer.ground.growth.end(ExchangeId("no-such-exchange")) is False

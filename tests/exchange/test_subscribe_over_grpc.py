@@ -39,7 +39,7 @@ def follow(space: RealSpace, expected: int, **arguments: Any) -> tuple[asyncio.T
     """The company's subscription as a task, and an event: so many rows are acknowledged."""
     arrived = asyncio.Event()
 
-    def report(_doing: str, done: int, _total: int | None) -> None:
+    def report(doing: str, done: int, total: int | None) -> None:
         if done >= expected:
             arrived.set()
 

@@ -24,8 +24,9 @@ from connector.policy.decision import CounterGuard
 from connector.policy.input import CounterName
 from connector.store.tables import ExchangeRow
 from ledger.errors import BylagError
-from tests.exchange.tables import TableWorld
-from tests.exchange.world import DATASET, Rule, World, pipe
+from ledger.names import ExchangeId
+from tests.exchange.tables import TableWorld, agreed
+from tests.exchange.world import DATASET, Party, Rule, World, pipe
 from tests.security.dealing import deal, kind_of
 
 KEY = AESGCM(b"k" * 32)
@@ -41,17 +42,16 @@ def world(tmp_path: Path) -> Iterator[World]:
 class Attempt:
     """One attempt at a transfer, both sides running."""
 
-    def __init__(self, world: World, exchange: str | None = None) -> None:
+    def __init__(self, world: World, exchange: ExchangeId | None = None) -> None:
         self.world = world
         self.provider_end, self.consumer_end = pipe()
         self.exchange = exchange or new_exchange(world.consumer.ground)
 
     async def run(self, *, resume: bool = False, purpose: str = Rule().purpose) -> ExchangeRow:
-        terms = self.world.consumer.terms("agreement-1")
         consumer = ConsumerExchange(
             self.world.consumer.ground,
             self.consumer_end,
-            terms,
+            agreed(self.world),
             Delivery(self.world.consumer.folder / "inbox", self.exchange, KEY, self.world.consumer.ambient),
             exchange=self.exchange,
         )
@@ -69,8 +69,7 @@ class Attempt:
                 raise self.provider_result
 
     async def _provide(self) -> object:
-        first = await self.provider_end.receive()
-        assert isinstance(first, Signed)
+        first = await self.provider_end.first()
         try:
             return await provide(self.world.provider.ground, self.provider_end, first)
         finally:
@@ -283,7 +282,7 @@ async def test_a_replayed_request_is_refused(world: World) -> None:
     assert refused.value.code == "REPLAYED"
 
 
-def stored(party: Any, exchange: str) -> ExchangeRow:
+def stored(party: Party, exchange: str) -> ExchangeRow:
     with party.database.read() as session:
         return session.get_one(ExchangeRow, exchange)
 

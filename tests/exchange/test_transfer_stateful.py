@@ -14,9 +14,11 @@ import hmac
 import sqlite3
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -39,9 +41,10 @@ from connector.exchange.windows import WindowMaker
 from connector.exchange.wish import new_exchange
 from connector.store import outbox
 from connector.store.tables import ExchangeRow
-from ledger.canonical import decode_object
+from ledger.canonical import JSONObject, decode_object
 from ledger.document import SignedDocument, from_base64url, from_json, sign, to_base64url
 from ledger.errors import BylagError
+from ledger.names import ExchangeId, ParticipantId
 from tests.exchange.network import KEY, Inline, Line, Network
 from tests.exchange.world import AGREEMENT, CONSUMER, PROVIDER, SPACE, World
 from tests.security.dealing import kind_of
@@ -75,6 +78,7 @@ class Transferring(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.patch = pytest.MonkeyPatch()
         made = WindowMaker.__init__.__kwdefaults__
+        assert made is not None
         self.patch.setitem(made, "window_bytes", FRAMES_A_WINDOW * PIECE_BYTES)
         # What waits for the clock waits for ever: a step is over when nobody can do more by himself.
         self.patch.setattr(provider, "ROOM_SECONDS", 3600)
@@ -84,7 +88,7 @@ class Transferring(RuleBasedStateMachine):
         self.network = Network(self.world, self.see)
         self.network.count_jobs(self.patch)
         self.runner = asyncio.Runner()
-        self.exchanges: list[str] = []
+        self.exchanges: list[ExchangeId] = []
         self.ended = False
         self.bar_after: int | None = None
         self.broken: list[str] = []
@@ -138,7 +142,7 @@ class Transferring(RuleBasedStateMachine):
 
     @precondition(lambda self: self.network.lines)
     @rule(which=MANY, sender=SIDES, times=st.integers(1, 6))
-    def deliver(self, which: int, sender: str, times: int) -> None:
+    def deliver(self, which: int, sender: ParticipantId, times: int) -> None:
         for _ in range(times):
             self._do(lambda: self._line(which).deliver(sender))
 
@@ -149,7 +153,7 @@ class Transferring(RuleBasedStateMachine):
         line = self._line(which)
         for _ in range(rounds):
             for sender in (CONSUMER, PROVIDER):
-                self._do(lambda sender=sender: line.deliver(sender))  # type: ignore[misc]
+                self._do(partial(line.deliver, sender))
 
     @precondition(lambda self: self.network.lines)
     @rule(
@@ -158,7 +162,7 @@ class Transferring(RuleBasedStateMachine):
         how=st.sampled_from(["lose", "repeat", "swap", "stale", "foreign"]),
         old=MANY,
     )
-    def disturb(self, which: int, sender: str, how: str, old: int) -> None:
+    def disturb(self, which: int, sender: ParticipantId, how: str, old: int) -> None:
         """The network at its worst; every message is still one that its sender made."""
         line = self._line(which)
         flight = line.flight[sender]
@@ -175,7 +179,7 @@ class Transferring(RuleBasedStateMachine):
 
     @precondition(lambda self: self.network.lines)
     @rule(which=MANY, sender=SIDES, member=MANY, value=MANY)
-    def alter(self, which: int, sender: str, member: int, value: int) -> None:
+    def alter(self, which: int, sender: ParticipantId, member: int, value: int) -> None:
         """A side says something else than it meant, and signs it; or a frame has another byte."""
         line = self._line(which)
         flight = line.flight[sender]
@@ -205,9 +209,8 @@ class Transferring(RuleBasedStateMachine):
         if body is None or not line.heard[PROVIDER]:
             return
         before = line.heard[PROVIDER][-1].document
-        message = Signed(
-            self._sign(line, kind, body, attempt=before.content()["attempt"], prev=before.digest)
-        )
+        attempt: Any = before.content()["attempt"]
+        message = Signed(self._sign(line, kind, body, attempt=attempt, prev=before.digest))
         self.acks += [message.document] if kind in {"ack", "reject"} else []
         line.flight[CONSUMER].insert(0, message)
         self._do(lambda: line.deliver(CONSUMER))
@@ -225,7 +228,7 @@ class Transferring(RuleBasedStateMachine):
         body = self._resume(window, row.digest if accepted and row.digest else spot)
         line = self._dial(exchange)
         document = self._sign(line, "resume", body, attempt=max(1, row.attempt + attempt), prev=None)
-        opening = {"accept": decode_object(row.accept)} if row.accept and accepted else {}
+        opening: JSONObject = {"accept": decode_object(row.accept)} if row.accept and accepted else {}
         line.said[CONSUMER].append(message := Signed(document, opening))
         line.flight[CONSUMER].append(message)
         self._do(lambda: line.deliver(CONSUMER))
@@ -280,7 +283,7 @@ class Transferring(RuleBasedStateMachine):
         self._do(both)
 
     @rule(side=SIDES, really=SELDOM)
-    def restart(self, side: str, really: bool) -> None:
+    def restart(self, side: ParticipantId, really: bool) -> None:
         """kill -9, and the same home opened again."""
         if not really:
             return
@@ -359,7 +362,7 @@ class Transferring(RuleBasedStateMachine):
             if row is None or row.size == 0:
                 continue
             windows = iter(range(1, row.window + 1))
-            frames = list(read_frames(self.world.consumer.folder / "inbox", exchange, KEY, windows))  # type: ignore[arg-type]
+            frames = list(read_frames(self.world.consumer.folder / "inbox", exchange, KEY, windows))
             assert sum(map(len, frames)) == row.size
             numbers = [int(frame[:8]) for frame in frames]
             assert numbers == list(range(len(frames)))
@@ -375,13 +378,14 @@ class Transferring(RuleBasedStateMachine):
             if kind_of(message) == "commit":
                 self._see_commit(line, message)
         if isinstance(message, Frame):
-            self._see_frame(line, message.data)
+            self._see_frame(line, bytes(message.data))
 
     def _see_commit(self, line: Line, message: Signed) -> None:
         durable = {leaf.get("message") for leaf in self.world.provider.leaves() if leaf["type"] == "commit"}
         if message.document.digest not in durable:
             self.broken.append("a Commit left before its record was durable")
         row = self._row(PROVIDER, line.exchange)
+        assert row is not None
         before = self.windows[line][3] if line in self.windows else bytes.fromhex(row.digest)
         key = bytes.fromhex(str(message.opening["key"]))
         self.windows[line] = (message.document.content(), key, 0, before)
@@ -412,6 +416,7 @@ class Transferring(RuleBasedStateMachine):
         exposed = 0
         for exchange, left in self.left.items():
             row = self._row(PROVIDER, exchange)
+            assert row is not None
             exposed += sum(piece >= row.position for piece in left)
         return exposed
 
@@ -435,7 +440,7 @@ class Transferring(RuleBasedStateMachine):
 
         async def take() -> None:
             with suppress(BylagError):  # its sender is told: tests/peer/test_post.py
-                await self.world.provider.writer.write(lambda tx: late.take(tx, CONSUMER, document, {}))  # type: ignore[arg-type]
+                await self.world.provider.writer.write(lambda tx: late.take(tx, CONSUMER, document, {}))
 
         self._do(take)
 
@@ -479,7 +484,7 @@ class Transferring(RuleBasedStateMachine):
     def _sign(
         self, line: Line, kind: str, body: dict[str, Any], *, attempt: int, prev: str | None
     ) -> SignedDocument:
-        envelope = {
+        envelope: JSONObject = {
             "type": kind,
             "version": 1,
             "space": SPACE,
@@ -504,14 +509,14 @@ class Transferring(RuleBasedStateMachine):
         self.world.keys[CONSUMER].public_key().verify(from_base64url(signature), signed)
         return document.content()
 
-    def _dial(self, exchange: str) -> Line:
+    def _dial(self, exchange: ExchangeId) -> Line:
         self._do(lambda: self.network.dial(exchange))
         return self.network.lines[-1]
 
     def _line(self, which: int) -> Line:
         return _pick(self.network.lines[::-1], which)
 
-    def _row(self, did: str, exchange: str) -> ExchangeRow | None:
+    def _row(self, did: ParticipantId, exchange: str) -> ExchangeRow | None:
         with self.world.parties[did].database.read() as session:
             return session.get(ExchangeRow, exchange)
 
@@ -519,7 +524,10 @@ class Transferring(RuleBasedStateMachine):
 INLINE = Inline()
 
 
-def _pick(values: Any, which: int) -> Any:
+Value = TypeVar("Value")
+
+
+def _pick(values: Sequence[Value], which: int) -> Value:
     return values[which % len(values)]
 
 

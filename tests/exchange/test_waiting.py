@@ -13,7 +13,7 @@ from connector.exchange.conversation import OutOfTurn
 from connector.exchange.provider import Interrupted
 from connector.exchange.waiting import WaitingRequests
 from ledger.names import ExchangeId
-from tests.exchange.world import CONSUMER, PROVIDER, pipe
+from tests.exchange.world import CONSUMER, PROVIDER, Pipe, pipe
 
 EXCHANGE = ExchangeId("exchange-1")
 
@@ -21,7 +21,7 @@ EXCHANGE = ExchangeId("exchange-1")
 async def announced() -> None: ...
 
 
-def from_provider(peer: str = PROVIDER) -> object:
+def from_provider(peer: str = PROVIDER) -> Pipe:
     end = pipe()[1]
     end.peer = peer
     return end
@@ -33,12 +33,12 @@ async def test_the_first_stream_takes_the_request_and_a_second_is_refused() -> N
     coming: list[asyncio.Task[None]] = []
 
     async def announce() -> None:
-        coming.append(asyncio.create_task(requests.collected(collect, end)))  # type: ignore[arg-type]
+        coming.append(asyncio.create_task(requests.collected(collect, end)))
 
-    async with requests.channel(PROVIDER, EXCHANGE, announce) as channel:  # type: ignore[arg-type]
+    async with requests.channel(PROVIDER, EXCHANGE, announce) as channel:
         assert channel is end
         with pytest.raises(OutOfTurn):
-            await requests.collected(collect, from_provider())  # type: ignore[arg-type]
+            await requests.collected(collect, from_provider())
         assert not coming[0].done(), "the stream is kept open while it is used"
     await asyncio.wait_for(coming[0], 1)
 
@@ -48,11 +48,11 @@ async def test_nobody_else_takes_it() -> None:
 
     async def announce() -> None:
         with pytest.raises(OutOfTurn):
-            await requests.collected(Collect(EXCHANGE, 1), from_provider(CONSUMER))  # type: ignore[arg-type]
+            await requests.collected(Collect(EXCHANGE, 1), from_provider(CONSUMER))
         raise Interrupted("enough")
 
     with pytest.raises(Interrupted, match="enough"):
-        async with requests.channel(PROVIDER, EXCHANGE, announce):  # type: ignore[arg-type]
+        async with requests.channel(PROVIDER, EXCHANGE, announce):
             raise AssertionError("nobody came")
     assert (requests._waiting, requests._done) == ({}, {})
 
@@ -61,7 +61,7 @@ async def test_when_nobody_comes_nothing_is_left_behind(monkeypatch: pytest.Monk
     monkeypatch.setattr(waiting, "COLLECT_SECONDS", 0.02)
     requests = WaitingRequests()
     with pytest.raises(Interrupted):
-        async with requests.channel(PROVIDER, EXCHANGE, announced):  # type: ignore[arg-type]
+        async with requests.channel(PROVIDER, EXCHANGE, announced):
             raise AssertionError("nobody came")
     assert (requests._waiting, requests._done) == ({}, {})
 
@@ -71,10 +71,10 @@ async def test_one_exchange_waits_once() -> None:
 
     async def announce() -> None:
         with pytest.raises(AttemptUnderWay):
-            async with requests.channel(PROVIDER, EXCHANGE, announced):  # type: ignore[arg-type]
+            async with requests.channel(PROVIDER, EXCHANGE, announced):
                 raise AssertionError("it waits already")
         raise Interrupted("enough")
 
     with pytest.raises(Interrupted, match="enough"):
-        async with requests.channel(PROVIDER, EXCHANGE, announce):  # type: ignore[arg-type]
+        async with requests.channel(PROVIDER, EXCHANGE, announce):
             raise AssertionError("nobody came")

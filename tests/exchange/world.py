@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 from connector.audit.notary import Notary
 from connector.audit.people import People
 from connector.audit.recorder import Recorder
-from connector.exchange.channel import Message
+from connector.exchange.channel import Message, Signed
 from connector.exchange.ground import Ground, Ruling, Terms
 from connector.exchange.version_facts import VersionFacts
 from connector.policy.decision import CounterGuard
@@ -27,13 +27,13 @@ from ledger.ambient import SystemAmbient
 from ledger.cosignature import Cosigner
 from ledger.document import thumbprint
 from ledger.errors import BylagError, ErrorKind
-from ledger.names import AgreementId, DatasetId, Milliseconds
+from ledger.names import AgreementId, DatasetId, DataSpaceId, Milliseconds, Origin, ParticipantId
 from ledger.note import Signer
 from ledger.side import KeyChest
 
-SPACE = "space.example"
-PROVIDER = "did:web:provider.example"
-CONSUMER = "did:web:consumer.example"
+SPACE = DataSpaceId("space.example")
+PROVIDER = ParticipantId("did:web:provider.example")
+CONSUMER = ParticipantId("did:web:consumer.example")
 AGREEMENT = AgreementId("agreement-1")
 DATASET = DatasetId("numbers")
 LIST = (1, "ab" * 32)
@@ -91,6 +91,9 @@ class Numbers:
 
     def size(self, selection: Any, **_: Any) -> int | None:
         return self.count * len(self.piece(0)) if selection is None else None
+
+    def end(self) -> int:
+        return self.count
 
     def check(self, mode: Any, selection: Any, position: int, **_: Any) -> None: ...
 
@@ -171,7 +174,7 @@ class World:
         self.rule = Rule()
         self.parties = {did: Party(self, did) for did in self.keys}
 
-    def _log_key(self, did: str) -> str:
+    def _log_key(self, did: ParticipantId) -> str:
         return str(Signer(f"{did.rpartition(':')[2]}/log", self.keys[did]).key)
 
     @property
@@ -192,7 +195,7 @@ class Party:
 
     list_number, list_hash = LIST
 
-    def __init__(self, world: World, did: str) -> None:
+    def __init__(self, world: World, did: ParticipantId) -> None:
         self.world, self.did = world, did
         self.folder = world.folder / did.rpartition(":")[2]
         self.folder.mkdir()
@@ -205,8 +208,8 @@ class Party:
         self.writer.submit(self._begin).result()
 
     @property
-    def name(self) -> str:
-        return f"{self.did.rpartition(':')[2]}/log"
+    def name(self) -> Origin:
+        return Origin(f"{self.did.rpartition(':')[2]}/log")
 
     def open(self) -> None:
         self.ambient = Clock()
@@ -279,7 +282,7 @@ class Party:
         self.writer.submit(end).result()
 
     # Standing
-    def key(self, participant: str, kid: str) -> Any:
+    def key(self, participant: ParticipantId, kid: str) -> Any:
         key = self.world.keys[participant].public_key()
         if thumbprint(key) != kid:
             raise UnknownKey("no such key")
@@ -305,11 +308,11 @@ class Party:
     # Lists
     async def compare(self, peer: str, number: int, digest: str) -> None: ...
 
-    def require_log_key(self, participant: str, key: Any) -> None:
+    def require_log_key(self, participant: ParticipantId, key: Any) -> None:
         if str(key) != self.world._log_key(participant):
             raise UnknownKey("no such log key")
 
-    def witness_key(self, participant: str, log_name: str) -> Any:
+    def witness_key(self, participant: ParticipantId, log_name: str) -> Any:
         return Cosigner(f"{log_name}/witness", self.world.keys[participant]).key
 
     def leaves(self) -> list[dict[str, Any]]:
@@ -323,20 +326,29 @@ class Party:
         self.chest.close()
 
 
+Messages = asyncio.Queue[Message | None]
+
+
 class Pipe:
     """One end of a channel made of two queues; ``tamper`` may change or swallow what is sent."""
 
-    def __init__(self, peer: str, incoming: asyncio.Queue[Any], outgoing: asyncio.Queue[Any]) -> None:
+    def __init__(self, peer: str, incoming: Messages, outgoing: Messages) -> None:
         self.peer, self.incoming, self.outgoing = peer, incoming, outgoing
-        self.tamper = lambda message: message
+        self.tamper: Callable[[Any], Any] = lambda message: message
 
     async def send(self, message: Message) -> None:
-        message = self.tamper(message)
-        if message is not None:
-            await self.outgoing.put(message)
+        tampered = self.tamper(message)
+        if tampered is not None:
+            await self.outgoing.put(tampered)
 
     async def receive(self) -> Message | None:
         return await self.incoming.get()
+
+    async def first(self) -> Signed:
+        """The signed message that the other side begins with."""
+        message = await self.receive()
+        assert isinstance(message, Signed)
+        return message
 
     def hang_up(self) -> None:
         self.outgoing.put_nowait(None)
@@ -345,6 +357,6 @@ class Pipe:
 
 def pipe() -> tuple[Pipe, Pipe]:
     """The provider's end and the consumer's end."""
-    up: asyncio.Queue[Any] = asyncio.Queue()
-    down: asyncio.Queue[Any] = asyncio.Queue()
+    up: Messages = asyncio.Queue()
+    down: Messages = asyncio.Queue()
     return Pipe(CONSUMER, up, down), Pipe(PROVIDER, down, up)

@@ -16,6 +16,7 @@ from connector.exchange.inbox import Delivery
 from connector.exchange.wish import Wish, new_exchange
 from ledger.document import header_of, sign
 from ledger.errors import BylagError
+from ledger.names import ExchangeId, ParticipantId
 from tests.exchange.world import DATASET, Pipe, Rule, World, pipe
 
 KEY = AESGCM(b"k" * 32)
@@ -26,7 +27,7 @@ Tamper = Callable[[Any], Any]
 class Outcome:
     """What came of a transfer: its id, what each side raised, and what the provider sent."""
 
-    exchange: str
+    exchange: ExchangeId
     consumer: BylagError | None
     provider: BylagError | None
     sent: list[Any]
@@ -37,7 +38,7 @@ async def deal(
     *,
     provider_says: Tamper | None = None,
     consumer_says: Tamper | None = None,
-    resume: str | None = None,
+    resume: ExchangeId | None = None,
     ends: tuple[Pipe, Pipe] | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -67,7 +68,7 @@ async def deal(
 
     async def answer() -> None:
         try:
-            await provide(world.provider.ground, provider_end, await provider_end.receive())
+            await provide(world.provider.ground, provider_end, await provider_end.first())
         except BylagError as error:
             outcome.provider = error
         finally:
@@ -89,7 +90,7 @@ def kind_of(message: Any) -> str | None:
     return header_of(message.document.jws).kind if isinstance(message, Signed) else None
 
 
-def lying(world: World, did: str, kind: str, **other: Any) -> Tamper:
+def lying(world: World, did: ParticipantId, kind: str, **other: Any) -> Tamper:
     """Change members of every message of a kind, signed again by ``did`` as if it had meant that."""
 
     def tamper(message: Any) -> Any:

@@ -58,8 +58,12 @@ def test_what_is_taken_out_of_the_inbox_is_the_owners_alone_and_follows_no_link(
 
 def test_a_file_that_appears_while_a_delivery_is_written_is_not_replaced(tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
+
+    def appear(_: int) -> None:
+        out.write_bytes(b"theirs")
+
     with pytest.raises(OutputExists):
-        _write(out, iter([b"1,2\n"]), lambda _: out.write_bytes(b"theirs"))
+        _write(out, iter([b"1,2\n"]), appear)
     assert out.read_bytes() == b"theirs"
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 

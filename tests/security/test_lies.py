@@ -14,12 +14,13 @@ from connector.exchange.channel import Frame, Signed
 from connector.exchange.conversation import OutOfTurn
 from connector.store.tables import ExchangeRow
 from ledger.document import sign
+from ledger.names import ParticipantId
 from tests.exchange.world import CONSUMER, PROVIDER, World
 from tests.security.dealing import deal, kind_of, lying
 
 MINUTE = 60_000
 OTHER = "9" * 64
-THIRD = "did:web:third.example"
+THIRD = ParticipantId("did:web:third.example")
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlmodel import SQLModel
 
+from connector.identity.directory import Directory
 from connector.peer.convert import to_signed
 from connector.peer.post import Post, WrongCursor
 from connector.store import outbox
@@ -19,7 +20,7 @@ from connector.store.writer import Writer
 from connector.v1 import participant_pb2 as wire
 from ledger.ambient import SystemAmbient
 from ledger.document import BadSignature, header_of, sign
-from ledger.names import DataSpaceId, ParticipantId
+from ledger.names import DataSpaceId, Milliseconds, ParticipantId
 
 ME, PEER = ParticipantId("did:web:me.example"), ParticipantId("did:web:peer.example")
 SPACE = DataSpaceId("security.test")
@@ -43,7 +44,7 @@ class Side:
             ambient=SystemAmbient(),
             writer=self.writer,
             database=self.database,
-            directory=lambda: self,  # type: ignore[arg-type,return-value]
+            directory=lambda: cast("Directory", self),  # what a post asks of one
         )
 
     def verification_key(self, party: str, kid: str, job: str, at: int) -> Any:
@@ -79,7 +80,9 @@ class Side:
 
     def put(self) -> None:
         document = sign({"type": "note", "version": 1}, self.mine)
-        self.writer.submit(lambda transaction: outbox.put(transaction, PEER, document, {}, 1)).result()
+        self.writer.submit(
+            lambda transaction: outbox.put(transaction, PEER, document, {}, Milliseconds(1))
+        ).result()
 
     def waiting(self) -> list[str]:
         with self.database.read() as session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,14 +19,25 @@ from connector.store.database import Database
 from connector.store.writer import Writer
 from ledger import log, schema, side
 from ledger.ambient import SystemAmbient
+from ledger.canonical import JSONObject
 from ledger.checkpoint import Checkpoint, sign_checkpoint
 from ledger.cosignature import Cosigner
 from ledger.document import SignedDocument, sign
-from ledger.names import AgreementId, ExchangeId, Origin, ParticipantId, RootHash, TreeSize
+from ledger.names import (
+    AgreementId,
+    DataSpaceId,
+    ExchangeId,
+    LeafIndex,
+    Origin,
+    ParticipantId,
+    RootHash,
+    TreeSize,
+)
 from ledger.note import Signer
 from ledger.side import KeyChest
 from ledger.tree import complete_root, leaf_hash
 
+SPACE = DataSpaceId("security.test")
 ME = ParticipantId("did:web:city.example")
 PERSON = ParticipantId("guest:0123456789abcdef0123456789abcdef")
 AGREEMENT = AgreementId("agreement-of-a-person")
@@ -45,7 +57,7 @@ class Party:
                 connection.exec_driver_sql(statement)
         self.chest = KeyChest(folder / "side-keys.db", [b"w" * 32], self.ambient)
         self.writer = Writer(self.database)
-        self.recorder = Recorder(space="security.test", me=ME, chest=self.chest, ambient=self.ambient)
+        self.recorder = Recorder(space=SPACE, me=ME, chest=self.chest, ambient=self.ambient)
         signer = Signer(Origin("city.example/log/1"), Ed25519PrivateKey.generate())
         self.writer.submit(
             lambda transaction: self.recorder.begin(transaction, Origin(signer.key.name), str(signer.key))
@@ -75,15 +87,12 @@ def test_no_leaf_about_a_person_holds_anything_that_leads_to_them(party: Party) 
     mine, theirs = said(ME, Ed25519PrivateKey.generate()), said(PERSON, Ed25519PrivateKey.generate())
     scope = Scope(Counterpart(PERSON, is_person=True), agreement=AGREEMENT).within(EXCHANGE, 1)
     for kind in ("request", "offer", "denial"):
-        members = {"code": "PURPOSE_NOT_PERMITTED", "contract": "ab" * 32, "refers": "cd" * 32}
-        party.writer.submit(
-            lambda transaction, kind=kind, members=members: party.recorder.record(
-                transaction, kind, scope, said=mine, heard=theirs, members=dict(members)
-            )
-        ).result()
+        members: JSONObject = {"code": "PURPOSE_NOT_PERMITTED", "contract": "ab" * 32, "refers": "cd" * 32}
+        record = partial(party.recorder.record, kind=kind, scope=scope, said=mine, heard=theirs)
+        party.writer.submit(partial(record, members=members)).result()
     with party.database.read_sqlite() as connection:
         entries = [entry.bytes for entry in log.entries(connection, 2)]
-        rows = [side.get(connection, party.chest, index, PERSON) for index in (2, 3, 4)]
+        rows = [side.get(connection, party.chest, LeafIndex(index), PERSON) for index in (2, 3, 4)]
     assert len(entries) == 3
     secrets = [PERSON, AGREEMENT, EXCHANGE, mine.digest, theirs.digest, theirs.jws.rpartition(".")[2]]
     secrets += [mine.kid, theirs.kid, "ab" * 32, "cd" * 32, leaf_hash(entries[0]).hex()]
@@ -96,7 +105,7 @@ def test_no_leaf_about_a_person_holds_anything_that_leads_to_them(party: Party) 
 
 def test_a_counterparts_log_is_cosigned_only_when_it_grows_out_of_what_was_cosigned(party: Party) -> None:
     theirs = Signer(Origin("company.example/log/1"), Ed25519PrivateKey.generate())
-    honest = [leaf_hash(b"%d" % number) for number in range(4)]
+    honest: list[bytes] = [leaf_hash(b"%d" % number) for number in range(4)]
     rewritten = [leaf_hash(b"other"), *honest[1:]]
 
     def cosign(leaves: list[bytes], proof: list[bytes]) -> None:

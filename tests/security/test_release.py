@@ -19,6 +19,7 @@ from connector.exchange.use import use
 from connector.exchange.wish import Wish, new_exchange
 from connector.store.database import StoreUnavailable
 from ledger.errors import BylagError
+from ledger.names import DatasetId, ExchangeId
 from tests.exchange.world import CONSUMER, DATASET, Party, Rule, World, pipe
 
 KEY = AESGCM(b"k" * 32)
@@ -37,7 +38,7 @@ def lose_the_disk(party: Party) -> None:
     party.writer.submit(lambda transaction: transaction.sqlite.execute("PRAGMA query_only = ON")).result()
 
 
-async def transfer(world: World, sent: list[Any]) -> str:
+async def transfer(world: World, sent: list[Any]) -> ExchangeId:
     """Fetch everything; ``sent`` gets whatever the provider handed to the transport."""
     provider_end, consumer_end = pipe()
 
@@ -52,7 +53,7 @@ async def transfer(world: World, sent: list[Any]) -> str:
 
     async def answer() -> None:
         try:
-            await provide(world.provider.ground, provider_end, await provider_end.receive())
+            await provide(world.provider.ground, provider_end, await provider_end.first())
         finally:
             await provider_end.outgoing.put(None)
 
@@ -74,11 +75,13 @@ async def test_nothing_is_granted_when_the_grant_cannot_be_recorded(world: World
     assert len(world.provider.leaves()) == before
 
 
-async def test_no_frame_leaves_when_its_commit_cannot_be_recorded(world: World) -> None:
+async def test_no_frame_leaves_when_its_commit_cannot_be_recorded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sent: list[Any] = []
     offered = world.provider.ground.shelf.snapshot
 
-    def lost_after_the_offer(dataset: str, version: str | None) -> Any:
+    def lost_after_the_offer(dataset: DatasetId, version: str | None) -> Any:
         snapshot = offered(dataset, version)
         pieces = snapshot.pieces
 
@@ -86,10 +89,10 @@ async def test_no_frame_leaves_when_its_commit_cannot_be_recorded(world: World) 
             lose_the_disk(world.provider)
             return pieces(*arguments, **named)
 
-        snapshot.pieces = reading
+        monkeypatch.setattr(snapshot, "pieces", reading)
         return snapshot
 
-    world.provider.snapshot = lost_after_the_offer  # type: ignore[method-assign]
+    monkeypatch.setattr(world.provider, "snapshot", lost_after_the_offer)
     with pytest.raises(BylagError):
         await transfer(world, sent)
     assert any(isinstance(message, Signed) for message in sent), "the Offer was recorded and sent"
