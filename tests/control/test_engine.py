@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc_health.v1 import health_pb2
@@ -31,7 +32,8 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 async def health(running: Running) -> int:
     assert running.server is not None
-    answer = await running.server.health.Check(health_pb2.HealthCheckRequest(service=""), None)
+    no_context: Any = None
+    answer = await running.server.health.Check(health_pb2.HealthCheckRequest(service=""), no_context)
     return int(answer.status)
 
 

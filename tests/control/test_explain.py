@@ -90,6 +90,7 @@ async def test_what_cannot_be_explained_is_said(city: Running) -> None:
         await ask(city, "explain")
     with pytest.raises(PolicyRefused):
         await ask(city, "explain", policy=offer(permission(output="urn:x:o")))
-    for wrong in ({"request": []}, {"request": {"weather": "fine"}}, {"language": "no"}):
+    asked: list[dict[str, Any]] = [{"request": []}, {"request": {"weather": "fine"}}, {"language": "no"}]
+    for wrong in asked:
         with pytest.raises(BadField):
             await ask(city, "explain", **{"policy": offer(permission()), **wrong})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector.audit.recorder import Recorded
 from connector.audit.replay import FactsErased, NotADecision, RecordContradicts
 from connector.audit.scope import Counterpart, Scope
 from connector.control.running import Running
@@ -20,7 +22,7 @@ from connector.policy.rulebook import Rulebook
 from connector.store.writer import Transaction
 from ledger import side
 from ledger.canonical import JSONObject, decode_object
-from ledger.names import LeafIndex, ParticipantId
+from ledger.names import LeafIndex, Milliseconds, ParticipantId
 from tests.control.homes import CITY, Homes, ask
 from tests.policy.world import NOON, agreed, constraint, offer, permission, question
 
@@ -83,11 +85,16 @@ async def test_a_release_is_replayed_with_the_values_at_its_use(
     asked = question(SOON, now=NOON)
     made = await record(city, asked, engine.decide(asked))
 
-    async def release(time: int) -> Any:
+    async def release(time: int) -> Recorded:
         members: JSONObject = {"decision": made.hash.hex(), "window": 1}
         return await city.node.writer.write(
             lambda transaction: city.node.recorder.record(
-                transaction, "release", Scope(), members=members, side_row={"question": {}}, time=time
+                transaction,
+                "release",
+                Scope(),
+                members=members,
+                side_row={"question": {}},
+                time=Milliseconds(time),
             )
         )
 
@@ -109,11 +116,9 @@ async def test_a_release_is_replayed_with_the_counters_at_its_use(
     (name,) = asked.moving.counters
     for uses, same in ((2, True), (3, False)):
         at_use: JSONObject = {"counters": {str(name): uses}}
-        released = await city.node.writer.write(
-            lambda transaction, at_use=at_use: city.node.recorder.record(
-                transaction, "release", Scope(), members={"decision": made.hash.hex()}, side_row=at_use
-            )
-        )
+        members: JSONObject = {"decision": made.hash.hex()}
+        release = partial(city.node.recorder.record, kind="release", scope=Scope(), members=members)
+        released = await city.node.writer.write(partial(release, side_row=at_use))
         assert (await ask(city, "replay", record=released.index))["same"] is same
 
 

@@ -27,7 +27,7 @@ from connector.control.socket import (
 from connector.identity.enrolment import MAX_ADMISSION
 from connector.node import Node
 from connector.store.home import Home, HomeInUse
-from ledger.canonical import MalformedJson
+from ledger.canonical import JSONObject, MalformedJson
 from ledger.errors import BylagError, ErrorKind
 from tests.control.homes import CITY, COMPANY, Homes
 
@@ -106,7 +106,7 @@ class serving:  # noqa: N801  # reads as a phrase in a with statement
         await self.running.close()
 
 
-def quiet(**_: Any) -> None: ...
+def quiet(doing: str, done: int, total: int | None) -> None: ...
 
 
 async def raw(home: Home, sent: bytes) -> list[Any]:
@@ -126,13 +126,14 @@ async def test_the_same_result_in_process_and_over_the_socket(running: Running, 
 
 
 async def test_the_same_error_in_process_and_over_the_socket(running: Running, home: Home) -> None:
-    for name, arguments in (
+    refused: list[tuple[str, JSONObject]] = [
         ("test-wrong", {}),
         ("negotiation", {"negotiation": "nothing"}),
         ("negotiation", {}),
         ("status", {"unknown": 1}),
         ("no-such-operation", {}),
-    ):
+    ]
+    for name, arguments in refused:
         with pytest.raises(BylagError) as here:
             await run(running, name, arguments, quiet)
         with pytest.raises(FromConnector) as there:
@@ -141,13 +142,19 @@ async def test_the_same_error_in_process_and_over_the_socket(running: Running, h
 
 
 async def test_progress_is_told_in_order_and_before_the_result(running: Running, home: Home) -> None:
-    told: list[Any] = []
-    result = await ask(home, "test-count", {}, lambda **step: told.append(tuple(step.values())))
+    told: list[tuple[str, int, int | None]] = []
+
+    def tell(doing: str, done: int, total: int | None) -> None:
+        told.append((doing, done, total))
+
+    result = await ask(home, "test-count", {}, tell)
     assert (result, told) == ("counted", [("counting", done, 3) for done in range(3)])
 
 
 async def test_a_large_answer_and_a_large_question_fit(running: Running, home: Home) -> None:
-    assert len(await ask(home, "test-large", {"kibibytes": 20_000}, quiet)) == 20_000  # type: ignore[arg-type]
+    large = await ask(home, "test-large", {"kibibytes": 20_000}, quiet)
+    assert isinstance(large, list)
+    assert len(large) == 20_000
     value = "y" * (12 << 20)
     assert await ask(home, "test-echo", {"value": value}, quiet) == value
 

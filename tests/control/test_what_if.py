@@ -87,7 +87,7 @@ async def access(
                 "result": result,
                 "openings": {"input": opening.to_json()},
             }
-            denied = {**members, "input": {"commitment": opening.commitment}}
+            denied: JSONObject = {**members, "input": {"commitment": opening.commitment}}
             return recorder.record(
                 transaction, "denial", scope, members=denied, side_row=row, heard=document, time=time
             ).index

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
 import pytest
@@ -21,13 +21,15 @@ from connector.identity.peer import Standing
 from connector.identity.public import Job
 from connector.peer import allowance, gate
 from connector.peer.client import Identity
+from connector.peer.convert import MAX_MESSAGE_BYTES
 from connector.peer.rules import RULES
-from connector.peer.server import MAX_MESSAGE_BYTES
 from connector.peer.status import RemoteError
 from connector.v1 import catalog_pb2, exchange_pb2, ledger_pb2, participant_pb2
 from ledger.errors import BylagError, ErrorKind
-from tests.peer.door import ALVIK, BERGA, Door
+from tests.identity.world import ALVIK, BERGA
+from tests.peer.door import Door
 
+Streams: TypeAlias = "grpc.aio.StreamStreamMultiCallable[bytes, bytes]"
 CATALOG = "/connector.v1.CatalogService/GetCatalog"
 
 
@@ -155,7 +157,9 @@ async def test_a_contested_list_ends_the_open_calls_of_all(door: Door) -> None:
         door.alvik.trust.proof = EquivocationProof(1, signed, signed)
         door.gate.end_calls(frozenset(), frozenset())
 
-    assert (await ended(door, door.client(), contest)).reason == "NOT_ACTIVE"
+    error = await ended(door, door.client(), contest)
+    assert isinstance(error, RemoteError)
+    assert error.reason == "NOT_ACTIVE"
 
 
 async def test_a_guest_who_is_no_longer_vouched_for_is_cut_off_without_a_name(
@@ -193,7 +197,7 @@ async def test_one_peer_opens_so_many_calls_and_what_protects_still_gets_through
 ) -> None:
     monkeypatch.setattr(allowance, "OPEN_CALLS", 3)
     client, guest = door.client(), door.client(door.vouch().identity)
-    stub = client.channel(ALVIK).stream_stream("/connector.v1.ExchangeService/Exchange")
+    stub: Streams = client.channel(ALVIK).stream_stream("/connector.v1.ExchangeService/Exchange")
     calls = [stub() for _ in range(3)]
     for call in calls:
         await call.write(b"\x0a\x01x")
@@ -211,7 +215,7 @@ async def test_one_peer_opens_so_many_calls_and_what_protects_still_gets_through
 async def test_a_message_or_metadata_beyond_the_limit_is_refused(door: Door) -> None:
     large = (("grpc.max_send_message_length", -1), ("grpc.max_metadata_size", 1 << 20))
     async with door.channel(large) as channel:
-        call = channel.unary_unary(CATALOG)
+        call: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(CATALOG)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call(bytes(MAX_MESSAGE_BYTES + 1), timeout=5)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -223,7 +227,8 @@ async def test_a_message_or_metadata_beyond_the_limit_is_refused(door: Door) -> 
 
 async def test_bytes_that_are_no_message_end_the_call_by_name(door: Door) -> None:
     async with door.channel() as channel:
-        call = channel.stream_stream("/connector.v1.ExchangeService/Exchange")()
+        stub: Streams = channel.stream_stream("/connector.v1.ExchangeService/Exchange")
+        call = stub()
         await call.write(b"\xff\xff\xff")
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call.read()
@@ -233,7 +238,7 @@ async def test_bytes_that_are_no_message_end_the_call_by_name(door: Door) -> Non
 
 async def test_health_is_told_to_members_and_changes_when_the_store_is_gone(door: Door) -> None:
     async with door.channel() as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
         assert (await stub.Check(health_pb2.HealthCheckRequest())).status == 1
         await door.server.failing()
         assert (await stub.Check(health_pb2.HealthCheckRequest())).status == 2

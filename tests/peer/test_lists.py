@@ -25,9 +25,11 @@ from connector.peer.lines import Lines
 from connector.peer.lists import HANDED_ON, PeerLists
 from connector.peer.server import CALLING, MAX_ANSWER_BYTES, SERVING
 from connector.store import outbox
+from connector.store.writer import Transaction
 from connector.v1 import catalog_pb2, participant_pb2
 from ledger.document import header_of
-from tests.peer.door import ALVIK, BERGA, Door
+from tests.identity.world import ALVIK, BERGA
+from tests.peer.door import Door
 
 
 @pytest.fixture
@@ -91,12 +93,16 @@ async def test_a_peer_that_hands_the_same_list_out_for_ever_is_left(
     async with door.open(), asyncio.timeout(5):
         await caught_up(door, door.berga.trust).catch_up(ALVIK)
         assert asked == 1
+
+        def take(_: Transaction, signed: MultiSigned) -> None:
+            door.berga.trust.accept(signed)
+
         lists = PeerLists(
             client=door.client(),
             trust=lambda: door.berga.trust,
             writer=door.writer,
             post=lambda: door.post,
-            take=lambda _, signed: door.berga.trust.accept(signed),
+            take=take,
         )
         with pytest.raises(Denied):
             await lists.compare(ALVIK, 2**60, "00" * 32)
@@ -132,7 +138,8 @@ async def test_lists_handed_on_fit_into_a_notice_and_each_goes_once(
         with door.database.read() as session:
             notices = outbox.waiting(session, BERGA, 0, 100)
         assert {header_of(each.document.jws).kind for each in notices} <= {HANDED_ON}
-        return [len(each.opening["lists"]) for each in notices]
+        handed_on: list[Any] = [each.opening["lists"] for each in notices]
+        return [len(lists) for lists in handed_on]
 
     two = 2 * len(door.alvik.trust.signed(7).to_bytes()) + 100
     monkeypatch.setattr(lists_module, "LISTS_BYTES", two)
@@ -158,7 +165,7 @@ async def test_a_line_that_fails_as_nobody_foresaw_is_opened_again(
         carried.set()
         await asyncio.Event().wait()
 
-    lines._client.carry = carry  # type: ignore[method-assign]
+    monkeypatch.setattr(lines._client, "carry", carry)
     lines.keep(ALVIK)
     async with asyncio.timeout(5):
         await carried.wait()
@@ -207,5 +214,5 @@ async def test_a_peer_that_never_stops_talking_is_not_waited_for(
     client = door.client()
     async with asyncio.timeout(5):
         async with client.exchange(ALVIK) as channel:
-            channel._read = asyncio.Event().wait  # type: ignore[assignment]
+            channel._read = asyncio.Event().wait
     await client.close()

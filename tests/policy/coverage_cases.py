@@ -138,7 +138,7 @@ def structure() -> dict[str, Pair]:
     """Terms that say how a policy is put together."""
     typed = {**BEFORE, "dataType": "xsd:dateTime"}
     contested = offer(permission(), prohibition=[{"action": "read"}])
-    both = {"collections": {"urn:x:some": (COMPANY, ENERGY)}}
+    both = Facts(collections={"urn:x:some": (COMPANY, ENERGY)})
     return {
         "uid": (
             ask({**offer(permission()), "@id": "urn:x:1"}),
@@ -170,21 +170,21 @@ def structure() -> dict[str, Pair]:
         "PartyCollection": (
             ask(
                 of_set(permission(assignee={"@type": "PartyCollection", "@id": "urn:x:some"})),
-                facts=Facts(**both),
+                facts=both,
             ),
             ask(of_set(permission(assignee={"@type": "PartyCollection", "@id": "urn:x:some"}))),
         ),
         "AssetCollection": (
             ask(
                 of_set(permission(target={"@type": "AssetCollection", "@id": "urn:x:some"})),
-                facts=Facts(**both),
+                facts=both,
             ),
             ask(of_set(permission(target={"@type": "AssetCollection", "@id": "urn:x:some"}))),
         ),
         "source": (
             ask(
                 of_set(permission(target={"@type": "AssetCollection", "source": "urn:x:some"})),
-                facts=Facts(**both),
+                facts=both,
             ),
             ask(
                 of_set(permission(target={"@type": "AssetCollection", "source": "urn:x:some"})),

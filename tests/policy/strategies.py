@@ -204,7 +204,7 @@ BILL = {
     "rdf:value": {"@id": "compensate"},
     "refinement": [constraint("payAmount", "eq", "5") | {"unit": "urn:x:SEK"}],
 }
-DUTIES = {
+DUTIES: dict[str, list[Any]] = {
     "duty": ["inform", "attribute", "delete", "obtainConsent", BILL],
     "consequence": ["compensate", "archive", "uninstall"],
     "last": ["watermark", "move"],
@@ -294,12 +294,15 @@ def _quantities() -> st.SearchStrategy[dict[str, Quantity]]:
     )
 
 
+BEGINNINGS = [None, *(Milliseconds(NOON + off) for off in (0, -1000, -86_400_000, 1000))]
+
+
 @st.composite
 def facts(draw: st.DrawFn, policy: NormalPolicy) -> Facts:
     """What may be known of a request under a policy, or not."""
     named = {leaf.left for rule in policy.rules for leaf in leaves_in(rule)}
     return Facts(
-        began=draw(st.sampled_from([None, NOON, NOON - 1000, NOON - 86_400_000, NOON + 1000])),
+        began=draw(st.sampled_from(BEGINNINGS)),
         area=draw(st.sampled_from([None, None, None, (), ("SE",), ("DK", "SE")])),
         transfer=draw(st.sampled_from([None, None, "urn:x:adequacy"])),
         collections=draw(_collections()),

@@ -65,7 +65,7 @@ def test_opa_itself_lists_the_same_hashes(opa: Path, tmp_path: Path) -> None:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
-    command = [opa, "sign", "--signing-alg", "ES256", "--signing-key", tmp_path / "key.pem"]
+    command = [str(opa), "sign", "--signing-alg", "ES256", "--signing-key", str(tmp_path / "key.pem")]
     subprocess.run([*command, "--bundle", "b"], cwd=tmp_path, check=True, timeout=60)
     theirs = payload_of((tmp_path / SIGNATURES).read_bytes())["files"]
     ours = payload_of(unpack(sign_bundle(files, KEY, "ours", RULEBOOK_SCOPE))[SIGNATURES])["files"]

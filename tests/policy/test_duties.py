@@ -44,7 +44,8 @@ def test_a_duty_that_is_not_violated_lets_data_out(engine: EmbeddedEngine, state
 def test_what_is_owed_names_whom_and_what(engine: EmbeddedEngine) -> None:
     (task,) = decide(engine, offer(permission(duty=[TELL]))).obligations
     assert task["action"] == {"name": "inform", "refinement": None}
-    assert task["parties"]["informedParty"]["id"] == CITY  # type: ignore[call-overload,index]
+    parties: Any = task["parties"]
+    assert parties["informedParty"]["id"] == CITY
     assert task["state"] == "unset"
 
 

@@ -224,7 +224,8 @@ def supposed(**said: Any) -> JSONObject:
 
 def test_a_supposed_question_has_the_policys_own_defaults_and_what_is_said(engine: EmbeddedEngine) -> None:
     plain = supposed()
-    assert plain["request"]["purpose"] == SCIENTIFIC  # type: ignore[index, call-overload]
+    request: Any = plain["request"]
+    assert request["purpose"] == SCIENTIFIC
     assert not engine.replay(encode(plain)).allow
     said = supposed(
         recipient={"did": COMPANY, "attributes": {"country": "SE", "kind": "company"}},

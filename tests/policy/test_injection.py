@@ -153,7 +153,7 @@ def test_in_every_new_term_a_value_of(engine: EmbeddedEngine, what: str) -> None
         transfer=value,
         area=(value,),
     )
-    same = {"facts": known, "purpose": MARKETING}
+    same: dict[str, Any] = {"facts": known, "purpose": MARKETING}
     agreement = AgreementFacts(AgreementId("a" * 32), "d" * 64, None, value)
     whole = {"industry": value, "country": value}
     recipient = Recipient(COMPANY, None, dict(whole))

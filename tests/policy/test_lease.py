@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from connector.policy.decision import Decision
 from connector.policy.embedded import EmbeddedEngine
-from connector.policy.engine import Engine
+from connector.policy.engine import Condition, Engine
 from connector.policy.facts import DutyState, Facts, Quantity
 from connector.policy.input import (
     MOVING,
@@ -31,7 +31,7 @@ from connector.policy.normal import NormalPolicy
 from connector.policy.parse import normalise
 from connector.policy.vocabulary import PROFILE
 from ledger.ambient import HeldAmbient
-from ledger.canonical import decode, decode_canonical
+from ledger.canonical import JSON, decode, decode_canonical
 from ledger.names import AgreementId, DatasetId, ExchangeId, LeafIndex, RulebookDigest, UnitId, VersionDigest
 from tests.policy.world import (
     COMPANY,
@@ -65,8 +65,18 @@ class Counting:
         self.asked += 1
         return self._engine.decide(question)
 
+    async def ask(self, question: DecisionInput) -> Decision:
+        self.asked += 1
+        return await self._engine.ask(question)
+
     def replay(self, recorded: bytes) -> Decision:
         return self._engine.replay(recorded)
+
+    def trace(self, question: bytes) -> JSON:
+        return self._engine.trace(question)
+
+    async def look(self) -> Condition:
+        return await self._engine.look()
 
     def close(self) -> None:
         self._engine.close()
@@ -323,13 +333,13 @@ def test_every_field_that_does_not_move_is_in_the_key() -> None:
 def test_the_moving_fields_are_the_enumerated_ones() -> None:
     """The question is canonical JSON, and only the enumerated fields follow what moves."""
     usual = standing(UNTIL_ONE_O_CLOCK)
-    one = decode_canonical(usual.written(Moving(NOON, {CounterName("count:a"): 1}, "n")))
-    other = decode_canonical(usual.written(Moving(NOON, {}, None)))
+    one: dict[str, Any] = decode_canonical(usual.written(Moving(NOON, {CounterName("count:a"): 1}, "n")))
+    other: dict[str, Any] = decode_canonical(usual.written(Moving(NOON, {}, None)))
     for section, name in MOVING[1:]:
-        assert one[section][name] != other[section][name]  # type: ignore[index,call-overload]
+        assert one[section][name] != other[section][name]
     for question in (one, other):
         for section, name in MOVING:
-            question[section][name] = None  # type: ignore[index,call-overload]
+            question[section][name] = None
     assert one == other
 
 

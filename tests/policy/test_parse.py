@@ -125,7 +125,7 @@ MALFORMED: list[tuple[str, str, Any]] = [
     ("a class that is no policy", "@type", {**offer(permission()), "@type": "Dataset"}),
     ("two classes", "@type", {**offer(permission()), "@type": ["Offer", "Set"]}),
     ("no rule", "permission", offer()),
-    ("a rule that is no object", "permission[0]", offer("use")),  # type: ignore[arg-type]
+    ("a rule that is no object", "permission[0]", {**offer(), "permission": ["use"]}),
     ("a rule of another class", "permission[0].@type", offer(permission(**{"@type": "Prohibition"}))),
     ("no action", "permission[0].action", offer({"constraint": []})),
     ("an action without a name", "permission[0].action", offer({"action": {"@type": "Action"}})),
@@ -162,7 +162,7 @@ MALFORMED: list[tuple[str, str, Any]] = [
     ("a number too many", RIGHT, under(constraint("count", "lteq", 2**53))),
     ("a negative count", RIGHT, under(constraint("count", "lteq", "-1"))),
     ("true as a number", RIGHT, under(constraint("count", "lteq", True))),
-    ("null as a rule", "permission[0]", offer(None)),  # type: ignore[arg-type]
+    ("null as a rule", "permission[0]", {**offer(), "permission": [None]}),
     ("a time at an offer", "timestamp", {**offer(permission()), "timestamp": "2026-01-01T00:00:00Z"}),
     ("an agreement without parties", "assigner", {**offer(permission()), "@type": "Agreement"}),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -24,7 +25,7 @@ AT_ONCE = 16
 
 
 @pytest.fixture(scope="module")
-def remote(opa) -> Iterator[ServerEngine]:  # type: ignore[no-untyped-def]
+def remote(opa: Path) -> Iterator[ServerEngine]:
     with running(opa, "--bundle", PACKAGED) as started:
         address = ServerAddress("127.0.0.1", started.port)
         made = ServerEngine(address, shared_engine().revision, SystemAmbient(), time_limit=10.0)

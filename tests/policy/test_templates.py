@@ -9,7 +9,7 @@ import pytest
 from connector.policy.coverage import TABLE
 from connector.policy.duty import duties_of
 from connector.policy.embedded import EmbeddedEngine
-from connector.policy.facts import Facts, Quantity
+from connector.policy.facts import DutyState, Facts, Quantity
 from connector.policy.input import NO_OBJECTION, AgreementFacts
 from connector.policy.normal import NormalPolicy, leaves
 from connector.policy.parse import normalise
@@ -101,7 +101,8 @@ def test_nothing_leaves_before_consent_was_obtained_and_that_was_accepted(engine
     agreed = policy("consent-bound", **FOR_RESEARCH)
     (duty,) = duties_of(agreed).values()
     assert (duty.action, duty.answered, duty.repeated) == ("obtainConsent", True, False)
-    for state, allow in {"fulfilled": True, "pending": False, "unset": False, "violated": False}.items():
+    lets_out: dict[DutyState, bool] = {"fulfilled": True, "pending": False, "unset": False, "violated": False}
+    for state, allow in lets_out.items():
         assert allows(engine, agreed, facts=Facts(began=NOON, duties={duty.id: state})) is allow
     assert not allows(engine, agreed)
 
@@ -168,8 +169,9 @@ def test_what_was_not_deleted_in_time_is_used_no_more(engine: EmbeddedEngine) ->
     (duty,) = agreed.rules[0].duties
     (until,) = leaves(duty)
     assert (until.left, until.operator, until.right) == ("elapsedTime", "lteq", 90 * DAY)
-    for state, allow in (("unset", True), ("pending", True), ("fulfilled", True), ("violated", False)):
-        assert allows(engine, agreed, facts=Facts(duties={duty.id: state})) is allow  # type: ignore[dict-item]
+    lets_out: dict[DutyState, bool] = {"unset": True, "pending": True, "fulfilled": True, "violated": False}
+    for state, allow in lets_out.items():
+        assert allows(engine, agreed, facts=Facts(duties={duty.id: state})) is allow
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,8 @@ def test_an_opa_server_gives_the_same_account(engine: EmbeddedEngine, opa: Path)
 
 def test_an_account_of_another_shape_is_none(engine: EmbeddedEngine) -> None:
     account: Any = engine.trace(LIMITED.encoded)
-    for damaged in (None, [], {}, {**account, "rules": [1]}, {**account, "complete": "true"}):
+    others: list[Any] = [None, [], {}, {**account, "rules": [1]}, {**account, "complete": "true"}]
+    for damaged in others:
         with pytest.raises(EngineUnavailable):
             trace_from(damaged, engine.revision)
 

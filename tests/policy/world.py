@@ -48,7 +48,7 @@ def constraint(left: str, operator: str, right: Any) -> Document:
     return {"leftOperand": left, "operator": operator, "rightOperand": right}
 
 
-def permission(*constraints: Document, action: str = "use", **more: Any) -> Document:
+def permission(*constraints: Document, action: Any = "use", **more: Any) -> Document:
     return {"action": action, "constraint": list(constraints), **more}
 
 
