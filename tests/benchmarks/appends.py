@@ -19,6 +19,7 @@ import sqlite3
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -61,10 +62,10 @@ def measure(settings: Settings) -> list[Row]:
         found = settings.contest().run(
             f"records, {size} a commit",
             {
-                "ours": lambda size=size: _timed(ours.append, size, settings),
-                "plain": lambda size=size: _timed(plain.append, size, settings),
-                "again": lambda size=size: _timed(again.append, size, settings),
-                "bare": lambda size=size: _timed(bare.insert, size, settings),
+                "ours": partial(_timed, ours.append, size, settings),
+                "plain": partial(_timed, plain.append, size, settings),
+                "again": partial(_timed, again.append, size, settings),
+                "bare": partial(_timed, bare.insert, size, settings),
             },
         )
         what = f"durable records, {size} a commit"

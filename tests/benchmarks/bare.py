@@ -25,7 +25,7 @@ async def serve(folder: Path) -> None:
     pair = (read("provider.key").read_bytes(), read("provider.crt").read_bytes())
     roots = read("provider.roots").read_bytes()
     server = grpc.aio.server()
-    handler = grpc.unary_unary_rpc_method_handler(echo)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(echo)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("bare.Echo", {"Echo": handler}),))
     credentials = grpc.ssl_server_credentials([pair], roots, require_client_auth=True)
     port = server.add_secure_port("127.0.0.1:0", credentials)

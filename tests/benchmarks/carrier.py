@@ -96,7 +96,7 @@ async def serve(folder: Path, path: Path) -> dict[str, Callable[..., Awaitable[C
             upcoming = asyncio.create_task(asyncio.to_thread(giver.next))
             await context.write(data)
 
-    handler = grpc.unary_stream_rpc_method_handler(carry)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_stream_rpc_method_handler(carry)
     server = grpc.aio.server(options=OPTIONS)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Carry": handler}),))
     grpc_port = server.add_secure_port("127.0.0.1:0", server_credentials(folder))
@@ -137,7 +137,8 @@ async def call(folder: Path, grpc_port: int, tls_port: int) -> dict[str, Callabl
     async def over_grpc() -> Command:
         begun = time.perf_counter()
         taker = Taker(received)
-        stream = channel.unary_stream(f"/{SERVICE}/Carry")(b"")
+        carry: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(f"/{SERVICE}/Carry")
+        stream: Any = carry(b"")
         taking: asyncio.Future[None] | None = None
         while (data := await stream.read()) is not grpc.aio.EOF:
             if taking is not None:

@@ -117,7 +117,7 @@ async def serve(folder: Path) -> dict[str, Callable[..., Awaitable[Command]]]:
         while (message := await context.read()) is not grpc.aio.EOF:
             await context.write(book.say(book.hear(message)))
 
-    handlers = {
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "unary": grpc.unary_unary_rpc_method_handler(unary),
         "batched": grpc.unary_unary_rpc_method_handler(batched),
         "stream": grpc.stream_stream_rpc_method_handler(stream),
@@ -151,11 +151,12 @@ async def call(folder: Path, port: int) -> dict[str, Callable[..., Awaitable[Com
         request = bytes(size)
         if kind == "stream":
             return await _load_stream(channel, request, concurrency, seconds)
-        multi = channel.unary_unary(f"/{SERVICE}/{kind}")
+        multi: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{SERVICE}/{kind}")
         return await closed_loop(lambda: multi(request), concurrency, seconds)
 
     async def converse(messages: int, size: int) -> Command:
-        stream = channel.stream_stream(f"/{SERVICE}/sealed")()
+        sealed: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(f"/{SERVICE}/sealed")
+        stream: Any = sealed()
         begun = time.perf_counter()
         for _ in range(messages // 2):
             await stream.write(book.say(bytes(size)))

@@ -61,7 +61,7 @@ class Process:
             watch.cancel()
         if not line:
             raise Failed(f"{self._module} ended:\n{self._log.read_text(errors='replace')[-4000:]}")
-        answer = json.loads(line)
+        answer: Command = json.loads(line)
         if "error" in answer:
             raise Failed(f"{self._module}: {answer['error']}")
         return answer

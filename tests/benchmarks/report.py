@@ -7,16 +7,16 @@ import os
 import platform
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import grpc
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from tests.benchmarks.measure import Goal, Spread
 
-FORMATS = {
+FORMATS: dict[str, Callable[[float], str]] = {
     "rate": lambda value: f"{value:,.0f}/s",
     "MB/s": lambda value: f"{value:,.0f} MB/s",
     "ms": lambda value: f"{value * 1000:,.2f} ms",
@@ -68,10 +68,11 @@ def print_table(rows: Sequence[Row], about: dict[str, str], note: str) -> None:
     console.print(", ".join(f"{name}: {value}" for name, value in about.items()))
     console.print(note)
     table = Table(expand=False)
-    for title, justify in (
-        ("what", "left"), ("measured", "right"), ("against", "left"), ("baseline", "right"),
-        ("ratio", "right"), ("spread", "right"), ("goal", "right"), ("met", "left"),
-    ):  # fmt: skip
+    columns: dict[str, JustifyMethod] = {
+        "what": "left", "measured": "right", "against": "left", "baseline": "right",
+        "ratio": "right", "spread": "right", "goal": "right", "met": "left",
+    }  # fmt: skip
+    for title, justify in columns.items():
         table.add_column(title, justify=justify)
     group = ""
     for row in rows:

@@ -8,6 +8,7 @@ loaded for them is loaded: resident, and the part of it that is this process's o
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -76,9 +77,9 @@ def measure(settings: Settings, parties: Parties) -> list[Row]:
     return rows
 
 
-def _start(begin: object) -> Sample:
+def _start(begin: Callable[[], Process]) -> Sample:
     begun = time.perf_counter()
-    process: Process = begin()  # type: ignore[operator]
+    process = begin()
     process.hear()
     seconds = time.perf_counter() - begun
     process.end()

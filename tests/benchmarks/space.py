@@ -18,6 +18,7 @@ from connector.node import Node
 from connector.store.config import Config, UnitEntry
 from connector.store.home import Home
 from ledger.ambient import SystemAmbient
+from ledger.canonical import JSONObject
 from ledger.names import DataSpaceId, ParticipantId
 
 SPACE = "benchmark.space"
@@ -74,7 +75,7 @@ class Space:
         return path
 
     def _publish(self, dataset: str, path: Path, *, raw: bool) -> None:
-        arguments = {
+        arguments: JSONObject = {
             "file": str(path),
             "dataset": dataset,
             "title": dataset.title(),

@@ -58,7 +58,7 @@ def keep(home: Home, name: str, did: str, words: set[str]) -> None:
     node = Node(home)
     try:
         keys = [node.ring.key(job).public_key() for job in node.ring.jobs]
-        mine = {thumbprint(key) for key in keys}
+        mine: set[str] = {thumbprint(key) for key in keys}
         KEPT.citizens[did] = {
             did,
             did.removeprefix("guest:"),

@@ -30,9 +30,9 @@ CLOCK = HOME.folder / "clock"
 machine_time = SystemAmbient.now
 
 
-def time_here(ambient: SystemAmbient) -> Milliseconds:
+def time_here(self: SystemAmbient) -> Milliseconds:
     """The machine's clock, and what it is off."""
-    return Milliseconds(machine_time(ambient) + (int(CLOCK.read_text()) if CLOCK.exists() else 0))
+    return Milliseconds(machine_time(self) + (int(CLOCK.read_text()) if CLOCK.exists() else 0))
 
 
 class LyingChannel(StreamChannel):
@@ -65,7 +65,7 @@ def _changed(message: Message) -> Message:
 
 
 if __name__ == "__main__":
-    SystemAmbient.now = time_here  # type: ignore[method-assign]
-    services.StreamChannel = LyingChannel  # type: ignore[misc]
+    SystemAmbient.now = time_here  # type: ignore[method-assign]  # for everything that runs here
+    services.StreamChannel = LyingChannel  # type: ignore[attr-defined]  # the same
     serving.log_to_standard_error(logging.INFO)
     run_loop(serving.serve(HOME, None, None))

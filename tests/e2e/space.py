@@ -280,7 +280,7 @@ class Space:
         exports = []
         for participant in participants:
             exports.append(place / participant.name.lower())
-            named = {"guest": about.did} if about not in (None, participant) else {}
+            named: dict[str, Any] = {"guest": about.did} if about not in (None, participant) else {}
             participant.ask("ledger-export", out=str(exports[-1]), **named)
         first = place / "registrar-first-keys.json"
         first.write_bytes(self.registrar.trust.first.to_bytes())

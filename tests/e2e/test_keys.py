@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from tests.e2e.space import Participant, Space
 
 
 @pytest.fixture
-def space(make_space: Any) -> Iterator[Space]:
+def space(make_space: Any) -> Space:
     """A provider with a small table, a consumer that takes calls, and one that does not."""
     space: Space = make_space()
     provider = space.add("Rotby", "municipality")

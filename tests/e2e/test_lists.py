@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -145,7 +146,7 @@ def contested(participant: Participant) -> bool:
     return not listed["ok"]
 
 
-def refusal(participant: Participant, operation: str, **arguments: object) -> str | None:
+def refusal(participant: Participant, operation: str, **arguments: Any) -> str | None:
     """The code of the refusal; None when it was not refused."""
     try:
         participant.ask(operation, **arguments)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from connector.exchange.channel import Message, Signed
 from connector.identity import change
 from connector.identity.certificate import DAY, Issuer, issue_anchor, key_to_pem, to_pem
 from connector.node import Node
@@ -62,12 +63,14 @@ async def test_a_handshake_fails_for(town: Town, shown: Callable[[Node, str], Id
     assert reason(refused.value) == "UNAVAILABLE"
 
 
-async def test_a_member_who_answers_at_anothers_address_is_not_taken_for_it(town: Town) -> None:
+async def test_a_member_who_answers_at_anothers_address_is_not_taken_for_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with member(town.tester) as tester:
         client = tester.node.client
         (address,) = client.endpoints(ParticipantId(town.voltlinje.did))
         strandby = ParticipantId(town.strandby.did)
-        client.endpoints = lambda _peer: (address,)
+        monkeypatch.setattr(client, "endpoints", lambda _peer: (address,))
         with pytest.raises(RemoteError) as refused:
             await client.describe(strandby)
     assert reason(refused.value) == "UNAVAILABLE"
@@ -98,12 +101,10 @@ async def test_a_request_in_another_members_name_is_refused_and_leaves_no_record
         agreement = await tester.agree(town.strandby, "squares")
         before = len(town.strandby.leaves())
 
-        def in_anothers_name(message: object) -> object:
-            return (
-                tester.signed_anew(message, sender=town.voltlinje.did)
-                if is_a("request", message)
-                else message
-            )
+        def in_anothers_name(message: Message) -> Message:
+            if isinstance(message, Signed) and is_a("request", message):
+                return tester.signed_anew(message, sender=town.voltlinje.did)
+            return message
 
         with pytest.raises(RemoteError) as refused:
             await tester.fetch(agreement, sending=in_anothers_name)
@@ -133,12 +134,12 @@ async def test_a_member_removed_in_mid_stream_is_cut_off_at_once_and_its_late_ac
         agreement = await removed.agree(provider, "film")
         commits = asyncio.Semaphore(0)
 
-        def count_commits(message: object) -> object:
+        def count_commits(message: Message) -> Message:
             if is_a("commit", message):
                 commits.release()
             return message
 
-        def withhold_acks(message: object) -> object | None:
+        def withhold_acks(message: Message) -> Message | None:
             return None if is_a("ack", message) else message
 
         fetching = asyncio.create_task(

@@ -114,9 +114,7 @@ def test_after_an_erasure_there_is_no_answer(ended: Town) -> None:
             replayable = [index for index in theirs if is_decision(node, index)]
             assert replayable
         for holder in set(theirs.values()):
-            node.writer.submit(
-                lambda transaction, holder=holder: side.erase(transaction.sqlite, holder)
-            ).result()
+            _erase(node, holder)
             node.chest.destroy(holder)
         with node.database.read_sqlite() as connection:
             for index in replayable:
@@ -124,6 +122,10 @@ def test_after_an_erasure_there_is_no_answer(ended: Town) -> None:
                     recorded(connection, node.chest, index)
     finally:
         asyncio.run(node.close())
+
+
+def _erase(node: Node, holder: str) -> None:
+    node.writer.submit(lambda transaction: side.erase(transaction.sqlite, holder)).result()
 
 
 def is_decision(node: Node, index: int) -> bool:
