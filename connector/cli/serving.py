@@ -14,7 +14,6 @@ import signal
 import sys
 from typing import Final
 
-import connector.control.operations  # noqa: F401  # fills the table of operations
 from connector.catalog.stored import StoredCatalog
 from connector.control.running import Running
 from connector.control.socket import ControlServer

@@ -7,6 +7,7 @@ and raises a :class:`~ledger.errors.BylagError` or returns.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
@@ -51,7 +52,7 @@ class Asked:
 Operation = Callable[[Asked], Awaitable[JSON]]
 
 OPERATIONS: Final[dict[str, Operation]] = {}
-"""Every operation by name; filled by the modules of ``connector.control.operations``."""
+"""Every operation by name; filled by the modules of ``connector.control.operations``, see :func:`load`."""
 
 
 def operation(name: str) -> Callable[[Operation], Operation]:
@@ -66,6 +67,11 @@ def operation(name: str) -> Callable[[Operation], Operation]:
     return enter
 
 
+def load() -> None:
+    """Fill the table. That takes a tenth of a second: a connector serves its peers before it does it."""
+    import connector.control.operations  # noqa: F401, PLC0415
+
+
 def strictly(data: bytes) -> JSONObject:
     """Read what is asked, over the socket or not. Raises :class:`~ledger.canonical.MalformedJson`."""
     return decode_object(data, max_bytes=MAX_ASKED_BYTES, max_depth=MAX_DEPTH)
@@ -73,6 +79,7 @@ def strictly(data: bytes) -> JSONObject:
 
 async def run(running: Running, name: str, arguments: JSONObject, report: Report) -> JSON:
     """Run an operation by name. Raises :class:`UnknownOperation`, or what it raises."""
+    await asyncio.to_thread(load)
     found = OPERATIONS.get(name)
     if found is None:
         raise UnknownOperation(f"there is no operation {name[:64]!r}")

@@ -58,8 +58,7 @@ async def _somewhere(
 
 
 async def _here(home: Home, name: str, arguments: JSONObject, report: Report, passphrase: str | None) -> JSON:
-    import connector.control.operations  # noqa: F401, PLC0415  # fills the table, and loads grpc
-    from connector.control.running import Running  # noqa: PLC0415
+    from connector.control.running import Running  # noqa: PLC0415  # loads grpc
     from connector.node import Node, NotJoined  # noqa: PLC0415
 
     if not home.registrar.is_file():

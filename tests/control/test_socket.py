@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,15 @@ from connector.store.home import Home, HomeInUse
 from ledger.canonical import JSONObject, MalformedJson
 from ledger.errors import BylagError, ErrorKind
 from tests.control.homes import CITY, COMPANY, Homes
+
+
+def test_a_connector_serves_its_peers_before_it_loads_what_commands_ask_for() -> None:
+    """Of a start, a tenth: the table is filled by the first command, or in the background."""
+    loads = "import connector.cli.serving, sys; print('connector.control.operations' in sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", loads], capture_output=True, check=True, text=True, timeout=60
+    )
+    assert loaded.stdout.strip() == "False"
 
 
 class Wrong(BylagError):
