@@ -68,7 +68,10 @@ def operation(name: str) -> Callable[[Operation], Operation]:
 
 
 def load() -> None:
-    """Fill the table. That takes a tenth of a second: a connector serves its peers before it does it."""
+    """Fill the table, for the first command: that takes a tenth of a second and some megabytes.
+
+    A connector serves its peers without it.
+    """
     import connector.control.operations  # noqa: F401, PLC0415
 
 

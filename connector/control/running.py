@@ -14,7 +14,6 @@ from typing import Final
 from sqlmodel import select
 
 from connector import __version__
-from connector.control import operation
 from connector.exchange.disputes import Disputes
 from connector.node import Node
 from connector.peer.gate import Gate
@@ -201,5 +200,4 @@ class Running:
             await (self.server.failing() if self._broken else self.server.serving())
 
     async def _warm(self) -> None:
-        await asyncio.to_thread(operation.load)
         await asyncio.to_thread(lambda: self.node.engine)

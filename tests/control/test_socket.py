@@ -35,7 +35,7 @@ from tests.control.homes import CITY, COMPANY, Homes
 
 
 def test_a_connector_serves_its_peers_before_it_loads_what_commands_ask_for() -> None:
-    """Of a start, a tenth: the table is filled by the first command, or in the background."""
+    """A tenth of a start, and some megabytes: the first command fills the table."""
     loads = "import connector.cli.serving, sys; print('connector.control.operations' in sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", loads], capture_output=True, check=True, text=True, timeout=60
