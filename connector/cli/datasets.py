@@ -8,15 +8,14 @@ from typing import Any
 import click
 
 from connector.cli import show
-from connector.cli.files import read_file
 from connector.cli.options import PATH, member, on_home, without_none
+from connector.cli.policy_files import parents_option, read_policy_file
 from connector.cli.prices import price_in_words, priced, take_price
 from connector.cli.selecting import names
 from connector.cli.session import Session
 from connector.cli.templates import settings
-from ledger.canonical import JSON, JSONObject, decode_object
+from ledger.canonical import JSON, JSONObject
 
-MAX_POLICY = 256 << 10
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 
 
@@ -99,7 +98,10 @@ class ColumnKind(click.ParamType):  # type: ignore[type-arg]  # not generic befo
 @click.option("--purpose", help="What it may be used for, a DPV term; default PublicBenefit (see purposes).")
 @click.option("--days", type=click.IntRange(1, 36_500), help="How long an agreement holds; default 365.")
 @click.option("--count", type=click.IntRange(1), help="How many times an agreement lets it be used.")
-@click.option("--policy", type=PATH, help="An ODRL policy in JSON-LD, in place of the last three.")
+@click.option(
+    "--policy", type=PATH, help="An ODRL policy (JSON-LD, or Turtle in .ttl), in place of the last three."
+)
+@parents_option
 @click.option("--template", metavar="NAME", help="A policy for a usual case instead (policy templates).")
 @settings
 @click.option(
@@ -135,6 +137,7 @@ def publish(
     listed: tuple[str, ...],
     places: tuple[str, ...],
     policy: Path | None,
+    parents: tuple[Path, ...],
     template: str | None,
     values: tuple[tuple[str, str], ...],
     types: tuple[tuple[str, str], ...],
@@ -182,21 +185,28 @@ def publish(
             arguments[name] = list[JSON](texts)
     if places:
         arguments["places"] = list[JSON](sorted(set(places)))
-    arguments |= _policy_of(policy, template, values)
+    arguments |= _policy_of(policy, parents, template, values)
     session.print(session.ask("publish", **arguments), _say_entry)
 
 
-def _policy_of(policy: Path | None, template: str | None, values: tuple[tuple[str, str], ...]) -> JSONObject:
+def _policy_of(
+    policy: Path | None,
+    parents: tuple[Path, ...],
+    template: str | None,
+    values: tuple[tuple[str, str], ...],
+) -> JSONObject:
     """The policy that was given, or the template with its parameters; of both, neither."""
     if values and template is None:
         raise click.UsageError("--set goes with --template")
     if policy is not None and template is not None:
         raise click.UsageError("--policy and --template exclude each other")
+    if parents and policy is None:
+        raise click.UsageError("--parent goes with --policy")
     if template is not None:
         return {"template": {"name": template, "set": dict(values)}}
     if policy is None:
         return {}
-    return {"policy": decode_object(read_file(policy, limit=MAX_POLICY), max_bytes=MAX_POLICY)}
+    return {"policy": read_policy_file(policy, parents)}
 
 
 @click.command()

@@ -11,6 +11,7 @@ import click
 from connector.cli import show
 from connector.cli.files import read_file
 from connector.cli.options import MOMENT, NAME_AND_VALUE, PATH, on_home, without_none
+from connector.cli.policy_files import parents_option, read_policy_file
 from connector.cli.session import Session
 from ledger.canonical import JSON, JSONObject, decode_object
 
@@ -28,6 +29,7 @@ def _many(option: str, metavar: str, text: str) -> Callable[[Command], Command]:
 
 @click.command()
 @click.argument("file", type=PATH, required=False)
+@parents_option
 @click.option("--agreement", metavar="ID", help="Ask under this agreement of yours, as it stands now.")
 @click.option("--record", type=click.IntRange(0), help="Explain the decision in this record of the ledger.")
 @click.option("--request", type=PATH, help="A JSON file with what follows; options stand over it.")
@@ -67,12 +69,14 @@ def explain(
     if agreement is not None and record is not None:
         raise click.UsageError("--agreement and --record exclude each other")
     language = said.pop("language")
+    parents: tuple[Path, ...] = said.pop("parents")
+    if parents and file is None:
+        raise click.UsageError("--parent goes with a policy's FILE")
     request = _request(said)
-    content = None if file is None else read_file(file, limit=MAX_DOCUMENT)
-    if content is not None and agreement is None and record is None and not session.home.registrar.is_file():
-        result = _by_itself(content, request, language)
+    policy = None if file is None else read_policy_file(file, parents)
+    if policy is not None and agreement is None and record is None and not session.home.registrar.is_file():
+        result = _by_itself(policy, request, language)
     else:
-        policy = None if content is None else decode_object(content, max_bytes=MAX_DOCUMENT)
         asked = without_none(policy=policy, agreement=agreement, record=record)
         result = session.ask("explain", **asked, request=request, language=language)
     session.print(result, _say_explained)
@@ -80,12 +84,13 @@ def explain(
 
 @click.command("what-if")
 @click.argument("file", type=PATH)
+@parents_option
 @click.option("--dataset", help="Only accesses to this dataset.")
 @click.option("--agreement", metavar="ID", help="Only accesses under this agreement.")
 @click.option("--since", type=MOMENT, help="Only accesses from then on.")
 @click.option("--until", type=MOMENT, help="Only accesses before then.")
 @on_home
-def what_if(session: Session, file: Path, **within: Any) -> None:
+def what_if(session: Session, file: Path, parents: tuple[Path, ...], **within: Any) -> None:
     """List past accesses that would have come out differently under the ODRL policy in FILE.
 
     Each access in the ledger, granted or denied, is decided again: by the rules that its record names,
@@ -98,8 +103,7 @@ def what_if(session: Session, file: Path, **within: Any) -> None:
       bylag policy what-if stricter.json
       bylag policy what-if stricter.json --dataset parking --since 2026-01-01 --json
     """
-    document = decode_object(read_file(file, limit=MAX_DOCUMENT), max_bytes=MAX_DOCUMENT)
-    result = session.ask("what-if", policy=document, **without_none(**within))
+    result = session.ask("what-if", policy=read_policy_file(file, parents), **without_none(**within))
     session.print(result, _say_what_if)
     click.get_current_context().exit(1 if _differ(result) else 0)
 
@@ -151,19 +155,19 @@ def _verdict(answer: Any) -> str:
     return "allowed" if answer["allow"] else "denied"
 
 
-def _by_itself(content: bytes, request: JSONObject, language: str) -> JSON:
+def _by_itself(policy: JSONObject, request: JSONObject, language: str) -> JSON:
     """Explain a policy without a home, in this process."""
     from connector.identity.organisation import Kind  # noqa: PLC0415  # the policy room takes a moment
     from connector.policy.embedded import EmbeddedEngine  # noqa: PLC0415
     from connector.policy.explain import explain as explain_question  # noqa: PLC0415
     from connector.policy.explained import explained_json  # noqa: PLC0415
-    from connector.policy.parse import normalise_bytes  # noqa: PLC0415
+    from connector.policy.parse import normalise  # noqa: PLC0415
     from connector.policy.reading import read_policy  # noqa: PLC0415
     from connector.policy.supposed import blank, supposing  # noqa: PLC0415
     from ledger.ambient import SystemAmbient  # noqa: PLC0415
     from ledger.fields import Fields  # noqa: PLC0415
 
-    question = blank(normalise_bytes(content), SystemAmbient().now(), request)
+    question = blank(normalise(policy), SystemAmbient().now(), request)
     kinds = [kind.value for kind in Kind]
     question = supposing(question, read_policy(question["policy"]), Fields(request, "request"), kinds)
     engine = EmbeddedEngine()

@@ -8,14 +8,11 @@ from typing import Any
 import click
 
 from connector.cli import show
-from connector.cli.files import read_file
 from connector.cli.options import PATH, by_hand, member, on_home, without_none
+from connector.cli.policy_files import parents_option, read_policy_file
 from connector.cli.prices import price_in_words, priced, take_price
 from connector.cli.session import Session
 from connector.cli.wording import CODES, STATES
-from ledger.canonical import decode_object
-
-MAX_POLICY = 256 << 10
 
 
 @click.command()
@@ -108,12 +105,15 @@ def approve(session: Session, negotiation: str, **said: Any) -> None:
 @click.argument("negotiation")
 @click.option("--purpose", help="Another purpose, a DPV term.")
 @click.option("--days", type=click.IntRange(1, 36_500), help="Another period, from now on.")
-@click.option("--policy", type=PATH, help="Another ODRL policy, a file in JSON-LD.")
+@click.option("--policy", type=PATH, help="Another ODRL policy, a file in JSON-LD, or in Turtle (.ttl).")
+@parents_option
 @priced
 @click.option("--unit", help="The unit that you act for.")
 @by_hand
 @on_home
-def counter(session: Session, negotiation: str, policy: Path | None, **said: Any) -> None:
+def counter(
+    session: Session, negotiation: str, policy: Path | None, parents: tuple[Path, ...], **said: Any
+) -> None:
     """Put other terms on the table; a person at the other side decides on them.
 
     \b
@@ -122,7 +122,9 @@ def counter(session: Session, negotiation: str, policy: Path | None, **said: Any
     """
     arguments = without_none(**take_price(said))
     if policy is not None:
-        arguments["policy"] = decode_object(read_file(policy, limit=MAX_POLICY), max_bytes=MAX_POLICY)
+        arguments["policy"] = read_policy_file(policy, parents)
+    elif parents:
+        raise click.UsageError("--parent goes with --policy")
     session.print(session.ask("counter", negotiation=negotiation, **arguments), _say_outcome)
 
 

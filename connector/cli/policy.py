@@ -9,12 +9,11 @@ from typing import Any
 import click
 
 from connector.cli import explaining, show, templates
-from connector.cli.files import read_file, require_free, write_file
+from connector.cli.files import require_free, write_file
 from connector.cli.options import PATH, json_option, on_home
+from connector.cli.policy_files import parents_option, read_policy_file
 from connector.cli.session import Session
 from ledger.canonical import JSONObject
-
-MAX_POLICY = 1 << 20
 
 
 @click.group()
@@ -30,8 +29,9 @@ policy.add_command(templates.template)
 
 @policy.command()
 @click.argument("file", type=PATH)
+@parents_option
 @json_option
-def check(file: Path, as_json: bool) -> None:
+def check(file: Path, parents: tuple[Path, ...], as_json: bool) -> None:
     """Say in plain sentences what the ODRL policy in FILE means, or why it cannot be published.
 
     A term that is not enforced is refused: it is named, with where it stands and what could be used
@@ -40,12 +40,13 @@ def check(file: Path, as_json: bool) -> None:
     \b
     Example:
       bylag policy check policy.json
+      bylag policy check child.ttl --parent region.ttl
     """
     from connector.policy.coverage import facts_of  # noqa: PLC0415  # the policy room takes a moment
-    from connector.policy.parse import normalise_bytes  # noqa: PLC0415
+    from connector.policy.parse import normalise  # noqa: PLC0415
     from connector.policy.sentences import sentences  # noqa: PLC0415
 
-    normal = normalise_bytes(read_file(file, limit=MAX_POLICY))
+    normal = normalise(read_policy_file(file, parents))
     said, facts = sentences(normal), facts_of(normal)
     result: JSONObject = {
         "digest": normal.digest,

@@ -107,6 +107,11 @@ def normalise(
     return result
 
 
+def inherits_from(document: JSONObject) -> tuple[str, ...]:
+    """The ids of the policies that a document names as its parents. Raises what :func:`normalise` raises."""
+    return tuple(name for name, _ in _inherited(Node(document, "", require)))
+
+
 def normalise_bytes(
     data: bytes, gate: Gate = require, parents: Mapping[str, NormalPolicy] = _NO_PARENTS
 ) -> NormalPolicy:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from rdflib.term import Node
 
 MAX_STATEMENTS: Final = 20_000
+_NO_TURTLE: Final = (
+    SyntaxError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError,
+)  # fmt: skip
+"""What rdflib raises for what is not Turtle: of a document that breaks off, an IndexError, and so on."""
 _POLICY_CLASSES: Final = frozenset({*POLICY_KINDS, *OTHER_POLICY_CLASSES})
 
 
@@ -40,7 +44,7 @@ def graph_of(data: bytes) -> Graph:
     graph = Graph()
     try:
         graph.parse(data=data, format="turtle", publicID="urn:bylag:document")
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except _NO_TURTLE as error:
         raise MalformedPolicy("not Turtle", field="policy") from error
     if len(graph) > MAX_STATEMENTS:
         raise MalformedPolicy(f"more than {MAX_STATEMENTS} statements", field="policy")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cli.command import Shell
+from tests.cli.conftest import ALFA, Space
 
 OFFER: dict[str, Any] = {
     "@context": "http://www.w3.org/ns/odrl.jsonld",
@@ -55,3 +56,49 @@ def test_a_term_that_is_not_enforced_is_named_with_its_place_and_what_to_use_ins
     refused.refused("POLICY_REFUSED", 2)
     assert "'hasPolicy'" in refused.err
     assert "permission[0]" in refused.err
+
+
+REGION = """
+@prefix odrl: <http://www.w3.org/ns/odrl/2/> .
+<urn:x:region> a odrl:Offer ; odrl:prohibition [ odrl:action odrl:sell ] .
+"""
+CHILD = {**OFFER, "inheritFrom": "urn:x:region"}
+
+
+def test_a_policy_inherits_from_one_in_turtle_that_is_given_along(shell: Shell) -> None:
+    pytest.importorskip("rdflib", reason="rdflib is not installed: pip install 'bylag[turtle]'")
+    (shell.folder / "region.ttl").write_text(REGION)
+    (shell.folder / "child.json").write_text(json.dumps(CHILD))
+    shell("policy", "check", "child.json", status=None).refused("POLICY_REFUSED", 2)
+    told = shell("policy", "check", "child.json", "--parent", "region.ttl").out
+    assert "The number of uses is at most 5." in told
+    assert "sell" in told
+    explained = ("policy", "explain", "child.json", "--parent", "region.ttl", "--purpose", "AcademicResearch")
+    for action, allow in (("read", True), ("sell", False)):
+        found = shell.json(*explained, "--action", action)
+        assert found["decision"]["allow"] is allow
+    shell("policy", "check", "policy.json", "--parent", "region.ttl", status=None).refused(
+        "MALFORMED_POLICY", 2
+    )
+
+
+def test_a_dataset_is_published_under_a_policy_in_turtle_and_one_that_inherits(space: Space) -> None:
+    pytest.importorskip("rdflib", reason="rdflib is not installed: pip install 'bylag[turtle]'")
+    (space.folder / "region.ttl").write_text(REGION)
+    (space.folder / "child.json").write_text(json.dumps(CHILD))
+    (space.folder / "wards.csv").write_text("ward,visits\nnorth,7\n")
+    publish = ("publish", "wards.csv", "--home", "alfa", "--policy", "child.json")
+    space.bylag(*publish, status=None).refused("POLICY_REFUSED", 2)
+    entry = space.bylag.json(*publish, "--parent", "region.ttl")
+    policy = entry["offers"][-1]["document"]["terms"]["policy"]
+    assert [rule["kind"] for rule in policy["rules"]] == ["permission", "prohibition"]
+    agreement = space.bylag.json("negotiate", ALFA, "wards", "--home", "beta")["negotiation"]
+    told = space.bylag("negotiation", "show", agreement, "--home", "beta").out
+    assert "FINALIZED" in told
+    space.bylag("publish", "wards.csv", "--home", "alfa", "--parent", "region.ttl", status=None).refused(
+        "WRONG_USAGE", 2
+    )
+    (space.folder / "broken.ttl").write_text("<urn:x> a")
+    space.bylag("publish", "wards.csv", "--home", "alfa", "--policy", "broken.ttl", status=None).refused(
+        "MALFORMED_POLICY", 2
+    )
