@@ -3,7 +3,7 @@
 Rules that hold here:
 
 * An agreement exists from FINALIZED on, with both signatures and the acknowledgement, under an id that
-  no other has.
+  no other has: verified as an auditor would, from the three messages alone.
 * Whoever ends it bars its releases in memory before the record is durable.
 * When its period is over it turns to ``expired``, with a record of that. What ended stays ended.
 """
@@ -17,7 +17,7 @@ from sqlmodel import select
 
 from connector.contract.ending import ending_of
 from connector.contract.errors import AgreementDiffers, IllegalMove, NoSuchAgreement
-from connector.contract.force import evidence_of
+from connector.contract.force import evidence_of, in_force
 from connector.contract.liability import Role
 from connector.contract.messages import AgreementTermination, Message, Step
 from connector.contract.speaker import HeldAgreement, Speaker, agreement_row, held_agreement
@@ -56,6 +56,7 @@ class Agreements:
             raise IllegalMove("an agreement has two signatures", field="agreement")
         require_free(transaction, agreement.id)
         evidence = evidence_of(negotiation)
+        in_force(evidence, self._speaker.keys)  # what could not be shown to an auditor does not begin
         mine, theirs = agreement.party(role), agreement.party(role.other)
         transaction.session.add(
             AgreementRow(

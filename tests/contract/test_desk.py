@@ -20,6 +20,7 @@ from connector.contract.errors import (
     IllegalMove,
     NotThisNegotiation,
     SignByPassed,
+    UnknownKey,
 )
 from connector.contract.force import Evidence, in_force
 from connector.contract.liability import Role
@@ -34,7 +35,20 @@ from ledger.document import BadSignature, SignedDocument, from_json, sign, thumb
 from ledger.errors import BylagError
 from ledger.names import AgreementId, Milliseconds, NegotiationId, ParticipantId
 from tests.contract.desks import Desks, Side
-from tests.contract.world import CITIZEN, CITIZENS_LOG, CONSUMER, DAY, KEYS, PROVIDER, STRANGER, TERMS, key
+from tests.contract.world import (
+    CITIZEN,
+    CITIZENS_LOG,
+    CONSUMER,
+    DAY,
+    KEYS,
+    PROVIDER,
+    STRANGER,
+    TERMS,
+    TO_FINALIZED,
+    Directory,
+    World,
+    key,
+)
 
 MEMBERS = Approval(any_member=True)
 FINAL = ("FINALIZED", "FINALIZED")
@@ -561,3 +575,14 @@ def replace_key(side: Side) -> None:
     private = key(f"{side.me}, the next")
     side.keys.hold(side.me, private)
     side.signing = private
+
+
+async def test_what_could_not_be_shown_to_an_auditor_does_not_begin(desks: Desks) -> None:
+    """Each message was verified as it came; the three are verified together before an agreement exists."""
+    agreements = desks.provider.desk.agreements
+    finalized = World().play(*TO_FINALIZED)
+    agreements._speaker = replace(agreements._speaker, keys=Directory())
+    begin = partial(agreements.put_in_force, negotiation=finalized, role=Role.PROVIDER, peer=CONSUMER)
+    with pytest.raises(UnknownKey):
+        desks.provider.writer.submit(begin).result()
+    assert desks.provider.agreements() == []

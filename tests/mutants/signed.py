@@ -53,6 +53,11 @@ WHAT_WAS_SIGNED: Final = (
         ("        if unknown:\n", "        if False:\n"),
     ),
     taken_out(
+        "connector/contract/agreements.py",
+        "One party makes an agreement alone",
+        ("        in_force(evidence, self._speaker.keys)  # what could", "        pass  # what could"),
+    ),
+    taken_out(
         "connector/contract/force.py",
         "One party makes an agreement alone",
         (
