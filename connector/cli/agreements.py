@@ -10,7 +10,7 @@ from connector.cli import show
 from connector.cli.options import by_hand, on_home, without_none
 from connector.cli.prices import price_in_words
 from connector.cli.session import Session
-from connector.cli.wording import CODES
+from connector.cli.wording import CODES, versions_in_words
 
 
 @click.group()
@@ -84,6 +84,7 @@ def _say_one(result: Any) -> None:
             ("purpose", show.short(terms["purpose"])),
             ("period", f"{show.time(terms['period']['begin'])} to {show.time(terms['period']['end'])}"),
             ("price", price_in_words(terms["price"])),
+            ("versions", versions_in_words(document["versions"])),
             ("places", ", ".join(terms["places"])),
             ("W, T", f"{terms['windows']} windows, {terms['acknowledge_seconds']} s"),
             ("liability", ", ".join(f"{name} {value}" for name, value in terms["liability"].items())),

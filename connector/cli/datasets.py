@@ -122,6 +122,11 @@ class ColumnKind(click.ParamType):  # type: ignore[type-arg]  # not generic befo
     help="Who gets an agreement without being asked about.",
 )
 @click.option("--listed", multiple=True, metavar="DID", help="With --approve listed; repeatable.")
+@click.option(
+    "--versions",
+    type=click.Choice(("any", "current", "this")),
+    help="Which versions an agreement is for: any (default), the current one, or this one alone.",
+)
 @click.option("--windows", type=click.IntRange(1, 64), help="W: unacknowledged windows at most; default 4.")
 @click.option("--ack-seconds", type=click.IntRange(1, 3600), help="T: then a window is disputed; default 60.")
 @on_home

@@ -12,7 +12,7 @@ from connector.cli.options import PATH, by_hand, member, on_home, without_none
 from connector.cli.policy_files import parents_option, read_policy_file
 from connector.cli.prices import price_in_words, priced, take_price
 from connector.cli.session import Session
-from connector.cli.wording import CODES, STATES
+from connector.cli.wording import CODES, STATES, versions_in_words
 
 
 @click.command()
@@ -189,6 +189,7 @@ def _say_one(result: Any) -> None:
         [
             ("period", f"{show.time(period['begin'])} to {show.time(period['end'])}"),
             ("price", price_in_words(terms["price"])),
+            ("versions", versions_in_words(result["terms"]["versions"])),
             ("places", ", ".join(terms["places"])),
             ("W, T", f"{terms['windows']} windows, {terms['acknowledge_seconds']} s"),
             ("policy", terms["policy_digest"]),

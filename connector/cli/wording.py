@@ -74,3 +74,10 @@ DUTY_RECORDS: Final[Mapping[str, str]] = {
 
 STATES: Final = ("REQUESTED", "OFFERED", "ACCEPTED", "AGREED", "VERIFIED", "FINALIZED", "TERMINATED")
 """``connector.contract.states.State``, without loading it; a test compares them."""
+
+
+def versions_in_words(versions: Any) -> str:
+    """Which versions of a dataset an agreement is for."""
+    if versions["rule"] == "pinned":
+        return f"{versions['version']} alone"
+    return "the current one" if versions["rule"] == "current" else "any"

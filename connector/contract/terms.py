@@ -264,8 +264,8 @@ class VersionRule:
     """``any``: every version of the period; ``current``: the newest only; ``pinned``: the one named."""
     version: VersionDigest | None = None
 
-    def permits(self, asked: VersionDigest, newest: VersionDigest) -> bool:
-        """Whether a version may be asked for, ``newest`` being the provider's newest now."""
+    def permits(self, asked: str, newest: str) -> bool:
+        """Whether a version may be asked for, ``newest`` being the provider's newest now; digests."""
         if self.rule == "pinned":
             return asked == self.version
         return self.rule == "any" or asked == newest
@@ -281,6 +281,9 @@ class VersionRule:
             raise fields.wrong("version", "is named exactly where the rule is pinned")
         fields.finish()
         return cls(rule, None if version is None else VersionDigest(version))
+
+
+ANY_VERSION: Final = VersionRule("any")
 
 
 @dataclass(frozen=True, slots=True)

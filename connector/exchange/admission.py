@@ -9,8 +9,8 @@ under (invariant 2: deny unless shown otherwise):
    caller in good standing under it.
 3. The agreement is in force and the caller is its consumer (``NO_AGREEMENT``, ``AGREEMENT_ENDED``;
    another's agreement and none look the same).
-4. Dataset, version and selection are under it (``OTHER_DATASET``, ``NO_SUCH_VERSION``, ``BAD_SELECTION``),
-   and what is declared opens what was signed (``BAD_DECLARATION``).
+4. Dataset, version and selection are under it (``OTHER_DATASET``, ``NO_SUCH_VERSION``, ``OTHER_VERSION``,
+   ``BAD_SELECTION``), and what is declared opens what was signed (``BAD_DECLARATION``).
 5. The policy's decision is exactly ``allow: true`` (the decision's own code otherwise), and what is
    asked for can be released so (``BAD_SELECTION``, ``BAD_POSITION``, ``NOT_RELEASABLE``; for a
    subscription ``VERSION_NOT_NAMED`` and ``NOT_APPEND_ONLY``, for a query ``QUERY_ABOUT_PEOPLE``).
@@ -229,7 +229,8 @@ async def _admit_request(
     if conversation.attempt != 1:
         raise OutOfTurn("the first attempt has the number 1", field="attempt")
     _require_in_force(ground, terms)
-    snapshot = _find(ground, terms, request.dataset, request.version)
+    snapshot = _find(ground, terms, request.dataset, request.version or terms.versions.version)
+    _require_agreed_version(ground, terms, snapshot)
     selection = _opened("selection", request.selection, first.opening, "BAD_SELECTION")
     declared = _opened("declared", request.declared, first.opening, "BAD_DECLARATION")
     asking = await request_facts(terms, snapshot, request, selection, _declared(declared))
@@ -359,6 +360,14 @@ def _find(ground: Ground, terms: Terms, dataset: str, version: str | None) -> Sn
         return ground.shelf.snapshot(DatasetId(dataset), version)
     except BylagError as error:
         raise Denied("NO_SUCH_VERSION") from error
+
+
+def _require_agreed_version(ground: Ground, terms: Terms, snapshot: Snapshot) -> None:
+    """A Resume is not asked again: what it goes on with was permitted when it began."""
+    rule = terms.versions
+    newest = _find(ground, terms, terms.dataset, None) if rule.rule == "current" else snapshot
+    if not rule.permits(snapshot.digest, newest.digest):
+        raise Denied("OTHER_VERSION", "the agreement is for other versions of the dataset")
 
 
 def _beside_offer(snapshot: Snapshot, selection: JSONObject | None, ruling: Ruling) -> JSONObject:

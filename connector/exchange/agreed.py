@@ -61,4 +61,5 @@ class StoredAgreements:
             places=agreed.places,
             transfer_ground=agreed.transfer_ground,
             currency=agreed.price.currency,
+            versions=document.versions,
         )

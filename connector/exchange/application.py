@@ -219,6 +219,8 @@ class Application:
             raise OutOfTurn("the schema beside the Offer is not the one it names", field="schema")
         if version and offer.version != version:
             raise OutOfTurn("the Offer is for another version", field="dataset_version")
+        if not self._terms.versions.permits(offer.version, newest=offer.version):
+            raise OutOfTurn("the Offer is for a version that was not agreed", field="dataset_version")
         VersionFacts.of_schema(schema)  # each later use is decided by it
         size = message.opening.get("size")
         if offer.windows != self._terms.windows:

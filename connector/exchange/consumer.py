@@ -462,9 +462,10 @@ class ConsumerExchange:
             row = transaction.session.get(ExchangeRow, self._exchange)
             if row is None:
                 return
-            if process.is_running(row):
+            is_latest = row.attempt == self._conversation.attempt
+            if is_latest and process.is_running(row):
                 process.suspend(row, Role.CONSUMER)
-            elif row.state == process.REQUESTED:
+            elif is_latest and row.state == process.REQUESTED:
                 process.terminate(row, Role.CONSUMER, error.code)
             self._conversation.store_shown(transaction)
             # What was signed may not have arrived; the outbox gets through to whoever may still call.

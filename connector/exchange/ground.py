@@ -18,6 +18,7 @@ from connector.audit.notary import Notary
 from connector.audit.people import People
 from connector.audit.recorder import Recorder
 from connector.audit.scope import Counterpart
+from connector.contract.terms import ANY_VERSION, VersionRule
 from connector.exchange.attempts import Attempts
 from connector.exchange.floods import Floods
 from connector.exchange.growth import Growth
@@ -93,6 +94,8 @@ class Terms:
     """In which the agreement's price is, ISO 4217; None where nothing is paid."""
     transfer_ground: str | None = None
     """Why processing outside the configured area is allowed."""
+    versions: VersionRule = ANY_VERSION
+    """Which versions of the dataset may be asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -275,3 +275,28 @@ def test_an_export_verifies_without_uvloop_unix_sockets_or_a_home(space: Space, 
         timeout=60,
     )
     assert json.loads(told.stdout)["verified"] is True
+
+
+def test_an_agreement_may_be_for_one_version_or_for_the_current_one_alone(space: Space) -> None:
+    """Whatever is published afterwards; both sides say which it is."""
+    table = space.folder / "wards.csv"
+    versions: dict[tuple[str, int], str] = {}
+    agreements: dict[str, str] = {}
+    for rule, told in (("this", "alone"), ("current", "the current one")):
+        for number in (1, 2):
+            table.write_text(f"ward,visits\nnorth,{number}\n")
+            asked = ("publish", "wards.csv", "--home", "alfa", "-d", f"wards-{rule}")
+            entry = space.bylag.json(*asked, *(["--versions", rule] if number == 1 else []))
+            versions[rule, number] = entry["versions"][-1]["digest"]
+            if number == 1:
+                agreements[rule] = space.bylag.json("negotiate", ALFA, f"wards-{rule}", "--home", "beta")[
+                    "agreement"
+                ]
+        for home in ("alfa", "beta"):
+            assert told in space.bylag("agreement", "show", agreements[rule], "--home", home).out
+    for rule, agreed, other in (("this", 1, 2), ("current", 2, 1)):
+        fetch = ("fetch", agreements[rule], "--home", "beta")
+        fetched = space.bylag.json(*fetch)
+        use = ("use", fetched["exchange"], "--purpose", fetched["purpose"], "--home", "beta")
+        assert space.bylag(*use).out == f"ward,visits\nnorth,{agreed}\n"
+        space.bylag(*fetch, "--version", versions[rule, other], status=None).refused("OTHER_VERSION", 3)

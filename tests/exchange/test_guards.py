@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from connector.contract.terms import VersionRule
 from connector.exchange.channel import Frame
+from connector.exchange.conversation import OutOfTurn
 from connector.exchange.ground import Denied
 from connector.store.tables import ExchangeRow
 from ledger import log
 from ledger.errors import BylagError
-from ledger.names import ExchangeId, Milliseconds
+from ledger.names import ExchangeId, Milliseconds, VersionDigest
 from tests.exchange.world import World, pipe
 from tests.security.dealing import deal, kind_of
 
@@ -84,6 +86,25 @@ async def test_no_window_leaves_after_the_end_of_the_agreements_period(world: Wo
     assert isinstance(outcome.provider, Denied)
     assert [leaf["code"] for leaf in leaves(world, "denial")] == ["AGREEMENT_ENDED"]
     assert len(leaves(world, "commit")) < 4
+
+
+async def test_another_version_than_was_agreed_is_denied(world: World) -> None:
+    other = VersionDigest("f" * 64)
+    world.terms = replace(world.terms, versions=VersionRule("pinned", other))
+    outcome = await deal(world)
+    assert [leaf["code"] for leaf in leaves(world, "denial")] == ["OTHER_VERSION"]
+    assert not any(isinstance(message, Frame) for message in outcome.sent)
+
+
+async def test_an_offer_of_another_version_than_was_agreed_is_not_accepted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed = world.terms
+    monkeypatch.setattr(world.provider, "terms", lambda _agreement: agreed)
+    world.terms = replace(agreed, versions=VersionRule("pinned", VersionDigest("f" * 64)))
+    outcome = await deal(world)
+    assert isinstance(outcome.consumer, OutOfTurn)
+    assert "accept" not in {leaf["type"] for leaf in world.consumer.leaves()}
 
 
 async def test_an_accept_that_comes_after_the_offers_end_grants_nothing(world: World) -> None:

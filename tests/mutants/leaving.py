@@ -33,6 +33,16 @@ WHAT_MAY_LEAVE: Final = (
     ),
     taken_out(
         ADMISSION,
+        "A version leaves that was not agreed",
+        ("    _require_agreed_version(ground, terms, snapshot)\n", ""),
+    ),
+    taken_out(
+        "connector/exchange/application.py",
+        "A version leaves that was not agreed",
+        ("if not self._terms.versions.permits(offer.version, newest=offer.version):", "if False:"),
+    ),
+    taken_out(
+        ADMISSION,
         "A consumer declares something beside its signature, or denies later what it declared",
         (
             "    if commitment is None:\n        return None\n    content = opening.get(name)\n",

@@ -17,6 +17,7 @@ from connector.contract import forms
 from connector.contract.liability import LiabilityTerms
 from connector.contract.offer import Approval, Offer, decode_offer
 from connector.contract.terms import (
+    ANY_VERSION,
     FREE,
     MAX_PLACES,
     NO_PROSE,
@@ -50,6 +51,8 @@ from ledger.names import DatasetId, Milliseconds, OfferId, ParticipantId, UnitId
 
 DAY_MS: Final = 24 * 3600 * 1000
 DEFAULT_DAYS: Final = 365
+VERSIONS: Final = ("any", "current", "this")
+"""Which versions an offer is for: every one of its period, the newest only, or the one published with it."""
 LONGEST_DAYS: Final = 36_500
 DEFAULT_PURPOSE: Final = "PublicBenefit"
 
@@ -214,6 +217,7 @@ class _Wanted:
         self._grounds = _grounds(fields)
         self.approval = _approval(fields)
         self.policy = _object(fields, "policy") if filled is None else _named(filled.policy, node)
+        self._versions = fields.choice("versions", VERSIONS) if fields.has("versions") else None
         self.windows = fields.maybe_integer("windows", least=1, most=64) or 4
         self.ack_seconds = fields.maybe_integer("ack_seconds", least=1, most=3600) or 60
         self._price = given_price(fields) if filled is None or filled.price is None else _price(filled)
@@ -223,9 +227,9 @@ class _Wanted:
 
     @property
     def is_new_offer(self) -> bool:
-        """Whether an offer is made: the first, or one with another policy, price or ground beside them."""
-        said = self.policy is not None or self._price is not None or any(self._grounds)
-        return not self.is_offered or said
+        """Whether an offer is made: the first, or one with another policy, price, ground or versions."""
+        said = self.policy is not None or self._price is not None or self._versions is not None
+        return not self.is_offered or said or any(self._grounds)
 
     def earlier_roles(self, names: Collection[str]) -> dict[str, Role]:
         """What columns of these names were declared to be in the version before."""
@@ -263,8 +267,8 @@ class _Wanted:
             themes=self.themes,
         )
 
-    def offer(self) -> Offer:
-        """The offer, under the policy given or one made of purpose, period and count."""
+    def offer(self, version: VersionDigest) -> Offer:
+        """The offer that goes with a version, under the policy given or one of purpose, period and count."""
         now = self._node.ambient.now()
         period = Period(now, Milliseconds(now + self.days * DAY_MS))
         document = self.policy or self._policy_document()
@@ -290,11 +294,16 @@ class _Wanted:
             provider=self._node.me,
             unit=self.unit,
             dataset=self.id,
-            versions=VersionRule("any"),
+            versions=self._version_rule(version),
             terms=terms,
             approval=self.approval,
             until=None,
         )
+
+    def _version_rule(self, version: VersionDigest) -> VersionRule:
+        if self._versions == "this":
+            return VersionRule("pinned", version)
+        return VersionRule(self._versions) if self._versions is not None else ANY_VERSION
 
     def _policy_document(self) -> JSONObject:
         constraints: list[JSON] = [
@@ -312,7 +321,7 @@ class _Wanted:
 
 async def _store(asked: Asked, about: Dataset, digest: VersionDigest, wanted: _Wanted) -> JSON:
     node = asked.running.node
-    offer = wanted.offer() if wanted.is_new_offer else None
+    offer = wanted.offer(digest) if wanted.is_new_offer else None
 
     def store(transaction: Transaction) -> int:
         now = node.ambient.now()
