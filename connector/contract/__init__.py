@@ -1,9 +1,11 @@
-"""What two participants agree on, and how they come to agree.
+"""What two participants agree on, how they come to agree, and what they owe each other afterwards.
 
-``terms`` are what an ``offer`` proposes and an ``agreement`` fixes; ``messages`` are what the two
-send each other, ``negotiation`` the state machine that those messages drive, ``force`` the question
-whether an agreement counts, ``ending`` how it ends; ``transfer`` is the state machine of an exchange,
-``liability`` who answers for what, ``custody`` who holds what, ``metering`` what it costs.
-
-These are functions of values: no database, no wire, no clock but the one handed in.
+* **Documents**, as functions of values: ``terms`` are what an ``offer`` proposes and an ``agreement``
+  fixes, for each ``party``; ``messages`` are what the two send each other, with words beside them in
+  ``opening``; ``liability`` says who answers for what, ``metering`` and ``settlement`` what it costs.
+* **State machines**, as functions of values: ``negotiation`` with its ``states``, ``transfer``; ``force``
+  says whether an agreement counts, ``ending`` how it ends, ``custody`` who holds what was sent.
+* **At work**, in the store's transactions: the ``desk`` negotiates, ``agreements`` begin and end,
+  ``settlements`` bill, ``duties`` and their ``tasks`` are tracked; a ``speaker`` signs and checks for all of
+  them. What they need from above stands in ``surroundings`` and ``keys``.
 """
