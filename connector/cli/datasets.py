@@ -95,11 +95,13 @@ class ColumnKind(click.ParamType):  # type: ignore[type-arg]  # not generic befo
 @click.option("--type", "types", type=ColumnKind(), multiple=True, help="A column's type; default: found.")
 @click.option("--delimiter", type=click.Choice(tuple(DELIMITERS)), help="Of a CSV file; default: found.")
 @click.option("--no-header", is_flag=True, help="The first line of a CSV file is a row already.")
-@click.option("--purpose", help="What it may be used for, a DPV term; default PublicBenefit (see purposes).")
+@click.option(
+    "--purpose", help="What it may be used for, a DPV term; default the policy's, or PublicBenefit."
+)
 @click.option("--days", type=click.IntRange(1, 36_500), help="How long an agreement holds; default 365.")
 @click.option("--count", type=click.IntRange(1), help="How many times an agreement lets it be used.")
 @click.option(
-    "--policy", type=PATH, help="An ODRL policy (JSON-LD, or Turtle in .ttl), in place of the last three."
+    "--policy", type=PATH, help="An ODRL policy (JSON-LD, or Turtle in .ttl), instead of --purpose and --count."
 )
 @parents_option
 @click.option("--template", metavar="NAME", help="A policy for a usual case instead (policy templates).")
@@ -157,7 +159,8 @@ def publish(
     declared: NAME=subject (whom a row is about), NAME=personal, or NAME=not-personal.
 
     With the first version goes an offer, made of --purpose, --days and --count, or of --policy, free
-    of charge unless --price says otherwise; or of --template, with its parameters --set. A later version
+    of charge unless --price says otherwise; or of --template, with its parameters --set. A policy that
+    names another target than the dataset, or permits nothing for --purpose, is refused. A later version
     keeps it, unless --policy, --template, --price or one of the grounds puts another beside it (see
     retract). Whatever is not said of a later version stays as it was.
 

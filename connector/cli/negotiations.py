@@ -103,7 +103,7 @@ def approve(session: Session, negotiation: str, **said: Any) -> None:
 
 @negotiation.command()
 @click.argument("negotiation")
-@click.option("--purpose", help="Another purpose, a DPV term.")
+@click.option("--purpose", help="Another purpose, a DPV term; the policy must allow it.")
 @click.option("--days", type=click.IntRange(1, 36_500), help="Another period, from now on.")
 @click.option("--policy", type=PATH, help="Another ODRL policy, a file in JSON-LD, or in Turtle (.ttl).")
 @parents_option

@@ -27,6 +27,7 @@ from connector.policy.input import (
     counters_of,
 )
 from connector.policy.normal import Entity, Leaf, NormalPolicy, Rule, leaves_of
+from connector.policy.offered import purposes_named
 from connector.policy.purposes import purpose_iri
 from connector.policy.values import LATEST_MOMENT, duration, moment
 from connector.policy.vocabulary import (
@@ -124,15 +125,7 @@ def rebound(question: JSONObject, policy: NormalPolicy, counters: Mapping[str, i
 
 def first_purpose(policy: NormalPolicy) -> str | None:
     """A purpose that the policy names, to ask with where nobody said one."""
-    named = [
-        leaf
-        for rule in policy.rules
-        if rule.kind == "permission" and rule.constraint is not None
-        for leaf in leaves_of(rule.constraint)
-        if leaf.left == "purpose" and leaf.operator in ("eq", "isA", "isAnyOf")
-    ]
-    rights = [each for leaf in named for each in _listed(leaf)]
-    return str(rights[0]) if rights else None
+    return next(iter(purposes_named(policy)), None)
 
 
 def supposing(

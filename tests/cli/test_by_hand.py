@@ -167,6 +167,8 @@ def test_terms_are_countered_approved_by_hand_followed_and_ended_with_words(spac
     bylag("publish", "small.csv", "--home", "alfa", "--append-only", "--approve", "hand", "--title", "Small")
     asked = bylag.json("negotiate", ALFA, "small", "--home", "beta", "--wait", "0")
     at_alfa = bylag.json("negotiation", "wait", "--state", "REQUESTED", "--home", "alfa")["negotiation"]
+    useless = bylag("negotiation", "counter", at_alfa, "--purpose", "Marketing", "--home", "alfa", status=None)
+    useless.refused("MALFORMED_POLICY", 2)
     bylag("negotiation", "counter", at_alfa, "--days", "30", "--words", "A month.", "--home", "alfa")
     bylag.json("negotiation", "wait", asked["negotiation"], "--state", "OFFERED", "--home", "beta")
     seen = bylag("negotiation", "show", asked["negotiation"], "--home", "beta")

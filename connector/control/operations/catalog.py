@@ -33,6 +33,8 @@ from connector.control.purpose import purpose
 from connector.node import Node
 from connector.policy.data_categories import category_iri
 from connector.policy.legal_bases import basis_iri
+from connector.policy.normal import NormalPolicy
+from connector.policy.offered import check_offered, purposes_named
 from connector.policy.parse import normalise
 from connector.policy.template import BadParameter, Filled
 from connector.policy.templates import template
@@ -206,17 +208,21 @@ class _Wanted:
         self.unit = UnitId(unit) if unit else (before.unit if before else UnitId(_first_unit(node)))
         self.media_type = fields.maybe_text("media_type") or "application/octet-stream"
         filled = _filled(fields)
+        self.policy = _policy(fields) if filled is None else normalise(_named(filled.policy, node))
+        self.count = fields.maybe_integer("count", least=1)
+        if self.count is not None and self.policy is not None:
+            raise fields.wrong("count", "is said by the policy: state it there")
         said_purpose = filled.purpose if filled is not None else fields.maybe_text("purpose")
-        self.purpose = purpose(said_purpose or DEFAULT_PURPOSE)
+        self.purpose = purpose(said_purpose) if said_purpose else _purpose_of(fields, self.policy)
+        if self.policy is not None:
+            check_offered(self.policy, node.me, self.id, self.purpose)
         said_days = fields.maybe_integer("days", least=1, most=LONGEST_DAYS)
         self.days = (filled.days if filled is not None else None) or said_days or DEFAULT_DAYS
         if self.days > LONGEST_DAYS:
             raise BadParameter(f"an agreement holds {LONGEST_DAYS} days at most", field="days")
         self._usual_basis = filled.legal_basis if filled is not None else None
-        self.count = fields.maybe_integer("count", least=1)
         self._grounds = _grounds(fields)
         self.approval = _approval(fields)
-        self.policy = _object(fields, "policy") if filled is None else _named(filled.policy, node)
         self._versions = fields.choice("versions", VERSIONS) if fields.has("versions") else None
         self.windows = fields.maybe_integer("windows", least=1, most=64) or 4
         self.ack_seconds = fields.maybe_integer("ack_seconds", least=1, most=3600) or 60
@@ -271,8 +277,7 @@ class _Wanted:
         """The offer that goes with a version, under the policy given or one of purpose, period and count."""
         now = self._node.ambient.now()
         period = Period(now, Milliseconds(now + self.days * DAY_MS))
-        document = self.policy or self._policy_document()
-        normal = normalise(document)
+        normal = self.policy or normalise(self._policy_document())
         terms = Terms(
             policy=normal.content,
             policy_digest=normal.digest,
@@ -354,6 +359,19 @@ def _filled(fields: Fields) -> Filled | None:
         if by_template and fields.has(member):
             raise fields.wrong(member, f"is said by the template {name}: set its parameter instead")
     return filled
+
+
+def _policy(fields: Fields) -> NormalPolicy | None:
+    document = _object(fields, "policy")
+    return normalise(document) if document is not None else None
+
+
+def _purpose_of(fields: Fields, policy: NormalPolicy | None) -> str:
+    """The purpose of an offer for which none was said: its policy's."""
+    named = purposes_named(policy) if policy is not None else ()
+    if len(named) > 1:
+        raise fields.wrong("purpose", "is not said, and the policy names several: say which the offer is for")
+    return named[0] if named else purpose(DEFAULT_PURPOSE)
 
 
 def _named(policy: JSONObject, node: Node) -> JSONObject:

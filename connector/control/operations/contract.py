@@ -23,7 +23,9 @@ from connector.control.operation import Asked, operation
 from connector.control.operations.catalog import NoOffer
 from connector.control.price import given_price, require_ground
 from connector.control.purpose import purpose
+from connector.policy.offered import check_purpose
 from connector.policy.parse import normalise
+from connector.policy.reading import read_policy
 from connector.store.tables import AgreementRow
 from ledger.canonical import JSON, JSONObject
 from ledger.errors import BylagError, ErrorKind
@@ -166,6 +168,8 @@ async def counter(asked: Asked) -> JSON:
         terms = replace(terms, policy=normal.content, policy_digest=normal.digest)
     if price is not None:
         terms = replace(terms, price=price)
+    if named is not None or policy is not None:
+        check_purpose(read_policy(terms.policy), terms.purpose)
     if standing.role is Role.PROVIDER:
         require_ground(node.config, terms.price)
     if terms == before.terms:
