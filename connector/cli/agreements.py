@@ -10,7 +10,7 @@ from connector.cli import show
 from connector.cli.options import by_hand, on_home, without_none
 from connector.cli.prices import price_in_words
 from connector.cli.session import Session
-from connector.cli.wording import CODES, versions_in_words
+from connector.cli.wording import CODES, say_policy, versions_in_words
 
 
 @click.group()
@@ -29,7 +29,7 @@ def list_(session: Session) -> None:
 @click.argument("agreement")
 @on_home
 def show_(session: Session, agreement: str) -> None:
-    """Show one agreement: its terms, and both signatures over the same bytes."""
+    """Show one agreement: its terms, its policy in plain sentences, and who signed the same bytes."""
     session.print(session.ask("agreement", agreement=agreement), _say_one)
 
 
@@ -94,6 +94,14 @@ def _say_one(result: Any) -> None:
             ("digest", result["digest"]),
             ("signed by", "provider and consumer" if all(result["signatures"].values()) else None),
         ]
+    )
+    show.write()
+    say_policy(
+        terms["policy"],
+        name=f"urn:bylag:agreement:{result['agreement']}",
+        assigner=document["provider"]["id"],
+        assignee=document["consumer"]["id"],
+        target=result["dataset"],
     )
 
 

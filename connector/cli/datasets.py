@@ -14,6 +14,7 @@ from connector.cli.prices import price_in_words, priced, take_price
 from connector.cli.selecting import names
 from connector.cli.session import Session
 from connector.cli.templates import settings
+from connector.cli.wording import say_policy
 from ledger.canonical import JSON, JSONObject
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -101,7 +102,7 @@ class ColumnKind(click.ParamType):  # type: ignore[type-arg]  # not generic befo
 @click.option("--days", type=click.IntRange(1, 36_500), help="How long an agreement holds; default 365.")
 @click.option("--count", type=click.IntRange(1), help="How many times an agreement lets it be used.")
 @click.option(
-    "--policy", type=PATH, help="An ODRL policy (JSON-LD, or Turtle in .ttl), instead of --purpose and --count."
+    "--policy", type=PATH, help="An ODRL policy (JSON-LD, or Turtle in .ttl), not made of purpose and count."
 )
 @parents_option
 @click.option("--template", metavar="NAME", help="A policy for a usual case instead (policy templates).")
@@ -274,7 +275,7 @@ def catalog(session: Session, peer: str | None, query: str | None, dcat: bool) -
 @click.option("--peer", metavar="DID", callback=member, help="Whose it is; default: yours.")
 @on_home
 def dataset(session: Session, dataset: str, peer: str | None) -> None:
-    """Show one dataset: its columns, versions and offers.
+    """Show one dataset: its columns, its versions, and its offers with their policies in plain sentences.
 
     \b
     Example:
@@ -368,6 +369,10 @@ def _say_entry(entry: Any) -> None:
         ],
         empty="It is not offered.",
     )
+    for offer in entry["offers"]:
+        show.write()
+        show.write(show.clean(f"{offer['id']}:"))
+        say_policy(_terms(offer)["policy"])
 
 
 def _groups(newest: Any) -> list[tuple[str, str]]:

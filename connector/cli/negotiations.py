@@ -12,7 +12,7 @@ from connector.cli.options import PATH, by_hand, member, on_home, without_none
 from connector.cli.policy_files import parents_option, read_policy_file
 from connector.cli.prices import price_in_words, priced, take_price
 from connector.cli.session import Session
-from connector.cli.wording import CODES, STATES, versions_in_words
+from connector.cli.wording import CODES, STATES, say_policy, versions_in_words
 
 
 @click.command()
@@ -70,7 +70,7 @@ def list_(session: Session) -> None:
 @click.argument("negotiation")
 @on_home
 def show_(session: Session, negotiation: str) -> None:
-    """Show one negotiation: the terms on the table, and what was said."""
+    """Show one negotiation: the terms and the policy on the table, and what was said."""
     session.print(session.ask("negotiation", negotiation=negotiation), _say_one)
 
 
@@ -195,6 +195,8 @@ def _say_one(result: Any) -> None:
             ("policy", terms["policy_digest"]),
         ]
     )
+    show.write()
+    say_policy(terms["policy"])
     show.write()
     for message in result["messages"]:
         words = f": {message['words']}" if message.get("words") else ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from connector.cli import show
+from ledger.errors import BylagError
 
 
 def say_members(members: Any) -> None:
@@ -39,6 +40,25 @@ def _expiry(each: Mapping[str, Any]) -> str:
         return show.bad(f"expired: {what} ended at {show.time(each['ends'])}")
     days = "a day" if each["days"] == 1 else f"{each['days']} days"
     return show.warn(f"expiring: {what} ends within {days}, at {show.time(each['ends'])}")
+
+
+def say_policy(content: Any, **agreed: Any) -> None:
+    """A policy in its normal form, in plain sentences; ``agreed`` names the parties who signed it.
+
+    A peer's offer may hold what is not enforced here: then that is said.
+    """
+    from connector.policy.reading import read_policy  # noqa: PLC0415  # the policy room takes a moment
+    from connector.policy.sentences import sentences  # noqa: PLC0415
+
+    try:
+        policy = read_policy(content)
+        said = sentences(policy.agreed(**agreed) if agreed else policy)
+    except BylagError as error:
+        show.write(show.warn(show.clean(f"The policy is not one that can be signed here: {error.message}.")))
+        return
+    for sentence in said:
+        for depth, text in sentence.lines():
+            show.write(f"{'  ' * depth}{show.clean(text)}")
 
 
 CODES: Final = (

@@ -41,6 +41,7 @@ def test_what_alfa_publishes_beta_finds(space: Space) -> None:
     assert found[0]["dataset"]["unit"] == "energy"
     one = space.bylag("dataset", "table", "--peer", ALFA, "--home", "beta")
     assert published["offers"][0]["id"] in one.out
+    assert "Whoever signs it may use the data in any way, if" in one.out
     graph = space.bylag.json("catalog", "--home", "alfa", "--dcat")
     assert "@context" in graph
 
@@ -53,6 +54,8 @@ def test_an_agreement_bears_two_signatures_over_the_same_bytes(space: Space, agr
     assert at_alfa["digest"] == at_beta["digest"]
     assert at_alfa["signatures"] == at_beta["signatures"]
     assert all(at_alfa["signatures"].values())
+    shown = space.bylag("agreement", "show", agreement, "--home", "beta").out
+    assert f"{BETA} may use the data in any way, if" in shown
     assert space.bylag.json("agreement", "list", "--home", "alfa")[0]["role"] == "provider"
 
 
@@ -167,12 +170,15 @@ def test_terms_are_countered_approved_by_hand_followed_and_ended_with_words(spac
     bylag("publish", "small.csv", "--home", "alfa", "--append-only", "--approve", "hand", "--title", "Small")
     asked = bylag.json("negotiate", ALFA, "small", "--home", "beta", "--wait", "0")
     at_alfa = bylag.json("negotiation", "wait", "--state", "REQUESTED", "--home", "alfa")["negotiation"]
-    useless = bylag("negotiation", "counter", at_alfa, "--purpose", "Marketing", "--home", "alfa", status=None)
+    useless = bylag(
+        "negotiation", "counter", at_alfa, "--purpose", "Marketing", "--home", "alfa", status=None
+    )
     useless.refused("MALFORMED_POLICY", 2)
     bylag("negotiation", "counter", at_alfa, "--days", "30", "--words", "A month.", "--home", "alfa")
     bylag.json("negotiation", "wait", asked["negotiation"], "--state", "OFFERED", "--home", "beta")
     seen = bylag("negotiation", "show", asked["negotiation"], "--home", "beta")
     assert "A month." in seen.out
+    assert "the purpose is, or is a narrower one than, PublicBenefit." in seen.out
     agreed = bylag.json("negotiation", "approve", asked["negotiation"], "--home", "beta")
     assert agreed["state"] == "FINALIZED"
     signed = bylag.json("agreement", "show", agreed["agreement"], "--home", "alfa")["document"]

@@ -24,7 +24,7 @@ COUNTED = {"leftOperand": "count", "operator": "lteq", "rightOperand": 3}
 
 
 def policy(*permissions: dict[str, Any], **members: Any) -> NormalPolicy:
-    rules = [{"action": "use", **permission} for permission in permissions]
+    rules: list[Any] = [{"action": "use", **permission} for permission in permissions]
     return normalise(
         {
             "@context": "http://www.w3.org/ns/odrl.jsonld",
