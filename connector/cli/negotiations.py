@@ -27,7 +27,7 @@ def negotiate(session: Session, peer: str, dataset: str, **said: Any) -> None:
     """Ask PEER for an agreement on DATASET, on an offer as it is published.
 
     Where a rule of the provider's approves it, both have signed within seconds, and the agreement's
-    id is printed. Otherwise it waits for a person there: look with `bylag negotiation show`.
+    id is printed. Otherwise it waits for a person there: `bylag negotiation wait`.
 
     \b
     Example:
@@ -76,13 +76,13 @@ def show_(session: Session, negotiation: str) -> None:
 
 @negotiation.command()
 @click.argument("negotiation", required=False)
-@click.option("--state", type=click.Choice(STATES), default="FINALIZED", show_default=True, help="Which.")
+@click.option("--state", type=click.Choice(STATES), help="Which; default: any that ends it or waits for you.")
 @click.option("--seconds", type=click.IntRange(0, 3600), default=60, show_default=True, help="How long.")
 @on_home
-def wait(session: Session, negotiation: str | None, state: str, seconds: int) -> None:
-    """Wait until NEGOTIATION, or any, is in a state; for scripts."""
-    arguments = without_none(negotiation=negotiation)
-    session.print(session.ask("await-negotiation", state=state, wait=seconds, **arguments), _say_outcome)
+def wait(session: Session, negotiation: str | None, state: str | None, seconds: int) -> None:
+    """Wait until NEGOTIATION, or any, is over or waits for you, or is in a state; peers are called."""
+    arguments = without_none(negotiation=negotiation, state=state)
+    session.print(session.ask("await-negotiation", wait=seconds, **arguments), _say_outcome)
 
 
 @negotiation.command()
@@ -103,7 +103,7 @@ def approve(session: Session, negotiation: str, **said: Any) -> None:
 
 @negotiation.command()
 @click.argument("negotiation")
-@click.option("--purpose", help="Another purpose, a DPV term; the policy must allow it.")
+@click.option("--purpose", help="Another purpose, a DPV term; in the policy, too.")
 @click.option("--days", type=click.IntRange(1, 36_500), help="Another period, from now on.")
 @click.option("--policy", type=PATH, help="Another ODRL policy, a file in JSON-LD, or in Turtle (.ttl).")
 @parents_option
@@ -145,6 +145,11 @@ def terminate(session: Session, negotiation: str, code: str, **said: Any) -> Non
 
 
 def _say_outcome(result: Any) -> None:
+    _say_state(result)
+    _say_next(result)
+
+
+def _say_state(result: Any) -> None:
     show.pairs(
         [
             ("negotiation", result["negotiation"]),
@@ -156,10 +161,18 @@ def _say_outcome(result: Any) -> None:
             ("ended because", result["termination"]),
         ]
     )
+
+
+def _say_next(result: Any) -> None:
+    name, whom = result["negotiation"], result["waits_for"]
     if result["state"] == "FINALIZED" and result["role"] == "consumer":
         show.note(f"Both have signed. Next: `bylag fetch {result['agreement']}`.")
-    elif result["state"] in ("REQUESTED", "OFFERED", "ACCEPTED"):
-        show.note(f"It waits for a person. Look again: `bylag negotiation show {result['negotiation']}`.")
+    elif whom == result["peer"]:
+        show.note(f"It waits for {show.clean(whom)}. Next: `bylag negotiation wait {name}`.")
+    elif whom is not None:
+        show.note(
+            f"It waits for you. Next: `bylag negotiation approve {name}`, or `counter`, or `terminate`."
+        )
 
 
 def _say_list(negotiations: Any) -> None:
@@ -182,7 +195,7 @@ def _say_list(negotiations: Any) -> None:
 
 
 def _say_one(result: Any) -> None:
-    _say_outcome(result)
+    _say_state(result)
     terms = result["terms"]["terms"]
     period = terms["period"]
     show.pairs(
@@ -201,3 +214,4 @@ def _say_one(result: Any) -> None:
     for message in result["messages"]:
         words = f": {message['words']}" if message.get("words") else ""
         show.write(show.clean(f"{show.time(message['time'])}  {message['by']}  {message['message']}{words}"))
+    _say_next(result)

@@ -37,6 +37,13 @@ class State(StrEnum):
         """Whether no message can follow."""
         return self in {State.FINALIZED, State.TERMINATED}
 
+    @property
+    def waits_for(self) -> Role | None:
+        """Whose message moves it on, other than a termination; None at its end."""
+        if self.is_final:
+            return None
+        return Role.CONSUMER if self in {State.OFFERED, State.AGREED} else Role.PROVIDER
+
 
 _OPEN: Final = (State.REQUESTED, State.OFFERED, State.ACCEPTED, State.AGREED)
 

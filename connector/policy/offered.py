@@ -10,8 +10,10 @@ Rules that hold here:
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from connector.policy.errors import MalformedPolicy
-from connector.policy.normal import Constraint, Leaf, NormalPolicy, leaves_of
+from connector.policy.normal import Constraint, Leaf, NormalPolicy, assemble, leaves_of
 from connector.policy.purposes import closure, is_within
 from connector.policy.vocabulary import DPV
 from ledger.names import DatasetId, ParticipantId
@@ -53,6 +55,26 @@ def check_purpose(policy: NormalPolicy, purpose: str) -> None:
             field="purpose",
             next_step="Name the purpose that the policy names, or another policy with it.",
         )
+
+
+def for_purpose(policy: NormalPolicy, before: str, after: str) -> NormalPolicy:
+    """The policy with another purpose in the place of one, wherever a permission asks for that one."""
+    rules = tuple(
+        replace(rule, constraint=_instead(rule.constraint, before, after))
+        if rule.kind == "permission" and rule.constraint is not None
+        else rule
+        for rule in policy.rules
+    )
+    return assemble(replace(policy, rules=rules))
+
+
+def _instead(constraint: Constraint, before: str, after: str) -> Constraint:
+    if not isinstance(constraint, Leaf):
+        operands = tuple(_instead(operand, before, after) for operand in constraint.operands)
+        return replace(constraint, operands=operands)
+    if constraint.left == "purpose" and constraint.operator in ("eq", "isA") and constraint.right == before:
+        return replace(constraint, right=after)
+    return constraint
 
 
 def _may_hold(constraint: Constraint, asked: str) -> bool:

@@ -170,15 +170,14 @@ def test_terms_are_countered_approved_by_hand_followed_and_ended_with_words(spac
     bylag("publish", "small.csv", "--home", "alfa", "--append-only", "--approve", "hand", "--title", "Small")
     asked = bylag.json("negotiate", ALFA, "small", "--home", "beta", "--wait", "0")
     at_alfa = bylag.json("negotiation", "wait", "--state", "REQUESTED", "--home", "alfa")["negotiation"]
-    useless = bylag(
-        "negotiation", "counter", at_alfa, "--purpose", "Marketing", "--home", "alfa", status=None
-    )
-    useless.refused("MALFORMED_POLICY", 2)
-    bylag("negotiation", "counter", at_alfa, "--days", "30", "--words", "A month.", "--home", "alfa")
-    bylag.json("negotiation", "wait", asked["negotiation"], "--state", "OFFERED", "--home", "beta")
+    terms = ("--days", "30", "--purpose", "AcademicResearch")
+    bylag("negotiation", "counter", at_alfa, *terms, "--words", "A month.", "--home", "alfa")
+    assert asked["waits_for"] == ALFA
+    assert bylag.json("negotiation", "wait", "--home", "beta")["state"] == "OFFERED"
     seen = bylag("negotiation", "show", asked["negotiation"], "--home", "beta")
     assert "A month." in seen.out
-    assert "the purpose is, or is a narrower one than, PublicBenefit." in seen.out
+    assert f"bylag negotiation approve {asked['negotiation']}" in seen.err
+    assert "the purpose is, or is a narrower one than, AcademicResearch." in seen.out
     agreed = bylag.json("negotiation", "approve", asked["negotiation"], "--home", "beta")
     assert agreed["state"] == "FINALIZED"
     signed = bylag.json("agreement", "show", agreed["agreement"], "--home", "alfa")["document"]
@@ -189,7 +188,7 @@ def test_terms_are_countered_approved_by_hand_followed_and_ended_with_words(spac
     until = ("--rows", "4", "--seconds", "30")
     followed = bylag.json("subscribe", agreed["agreement"], *until, "--home", "beta")
     assert (followed["rows"], followed["gaps"]) == (4, [])
-    came = bylag("use", followed["exchange"], "--purpose", "PublicBenefit", "--home", "beta").out
+    came = bylag("use", followed["exchange"], "--purpose", "AcademicResearch", "--home", "beta").out
     assert came.count("North,4") == 2
     bylag("unsubscribe", followed["exchange"], "--home", "beta", status=None).refused("NOT_OPEN", 5)
     bylag("retract", signed["offer"], "--home", "alfa")

@@ -8,8 +8,9 @@ import pytest
 
 from connector.policy.errors import MalformedPolicy
 from connector.policy.normal import NormalPolicy
-from connector.policy.offered import check_offered, check_purpose, purposes_named
+from connector.policy.offered import check_offered, check_purpose, for_purpose, purposes_named
 from connector.policy.parse import normalise
+from connector.policy.reading import read_policy
 from ledger.names import DatasetId, ParticipantId
 
 DPV = "https://w3id.org/dpv#"
@@ -88,3 +89,11 @@ def test_the_purposes_that_a_policy_names_are_read_from_its_permissions() -> Non
     assert purposes_named(policy({})) == ()
     two = policy({"constraint": [purposed("Marketing")]}, {"constraint": [purposed("PublicBenefit")]})
     assert set(purposes_named(two)) == {f"{DPV}Marketing", f"{DPV}PublicBenefit"}
+
+
+def test_another_purpose_takes_the_place_of_the_one_that_permissions_ask_for() -> None:
+    other = for_purpose(RESEARCH, f"{DPV}ResearchAndDevelopment", f"{DPV}Marketing")
+    assert purposes_named(other) == (f"{DPV}Marketing",)
+    check_purpose(other, f"{DPV}Marketing")
+    assert read_policy(other.content) == other
+    assert for_purpose(RESEARCH, f"{DPV}PublicBenefit", f"{DPV}Marketing") == RESEARCH

@@ -23,7 +23,7 @@ from connector.control.operation import Asked, operation
 from connector.control.operations.catalog import NoOffer
 from connector.control.price import given_price, require_ground
 from connector.control.purpose import purpose
-from connector.policy.offered import check_purpose
+from connector.policy.offered import check_purpose, for_purpose
 from connector.policy.parse import normalise
 from connector.policy.reading import read_policy
 from connector.store.tables import AgreementRow
@@ -106,24 +106,39 @@ async def negotiation(asked: Asked) -> JSON:
 
 @operation("await-negotiation")
 async def await_negotiation(asked: Asked) -> JSON:
-    """Wait until a negotiation, one in particular or any, is in a state; then as it stands."""
+    """Wait until a negotiation, one in particular or any, is in a state; then as it stands.
+
+    Without a state: until it is over, or waits for this side; any is then any that waits for a peer now.
+    """
     fields = asked.arguments
     named = fields.maybe_text("negotiation")
-    state = State(fields.choice("state", [state.value for state in State]))
+    states = [state.value for state in State]
+    state = State(fields.choice("state", states)) if fields.has("state") else None
     seconds = fields.integer("wait", most=3600)
     fields.finish()
     desk = asked.running.node.desk
 
+    waiting = {each.id for each in desk.all() if not _is_there(each, None)} if state is None else set()
+
     def found() -> Standing | None:
         candidates = [desk.get(NegotiationId(named))] if named is not None else desk.all()
-        return next((each for each in candidates if each.negotiation.state is state), None)
+        if named is None and waiting:
+            candidates = [each for each in candidates if each.id in waiting]
+        return next((each for each in candidates if _is_there(each, state)), None)
 
     asked.running.call_peers()
     await asked.running.until(lambda: found() is not None, seconds)
     standing = found()
     if standing is None:
-        raise NotThere(f"no such negotiation is {state.value} after {seconds} s")
+        now = f"it is {desk.get(NegotiationId(named)).negotiation.state.value}" if named else "none is there"
+        raise NotThere(f"{now} after {seconds} s")
     return described(standing)
+
+
+def _is_there(standing: Standing, state: State | None) -> bool:
+    if state is not None:
+        return standing.negotiation.state is state
+    return standing.negotiation.state.waits_for is not standing.role.other
 
 
 @operation("approve")
@@ -157,7 +172,8 @@ async def counter(asked: Asked) -> JSON:
     before = standing.negotiation.proposal
     terms = before.terms
     if named is not None:
-        terms = replace(terms, purpose=purpose(named))
+        normal = for_purpose(read_policy(terms.policy), terms.purpose, purpose(named))
+        terms = replace(terms, purpose=purpose(named), policy=normal.content, policy_digest=normal.digest)
     if days is not None:
         now = node.ambient.now()
         terms = replace(terms, period=Period(now, Milliseconds(now + days * DAY_MS)))
@@ -253,6 +269,7 @@ def described(standing: Standing) -> JSONObject:
         "role": standing.role.value,
         "peer": standing.peer,
         "state": negotiation.state.value,
+        "waits_for": _waits_for(standing),
         "dataset": negotiation.proposal.dataset,
         "offer": negotiation.proposal.offer,
         "purpose": negotiation.proposal.terms.purpose,
@@ -260,6 +277,12 @@ def described(standing: Standing) -> JSONObject:
         "termination": negotiation.termination[1] if negotiation.termination else None,
         "messages": said,
     }
+
+
+def _waits_for(standing: Standing) -> ParticipantId | None:
+    """Who has to say something next; None at the end."""
+    role = standing.negotiation.state.waits_for
+    return standing.negotiation.participant(role) if role is not None else None
 
 
 def _chosen(entry: Entry, offer_id: str | None) -> Offer:
