@@ -147,7 +147,7 @@ def use(session: Session, delivery: str, purpose: str, out: Path | None) -> None
     """Use a delivery for a purpose: the policy decides, the ledger records, then it is handed out.
 
     A small one is printed, a larger one needs --out. The file is yours alone (mode 0600), and one that is
-    there is not overwritten.
+    there is not overwritten. Of a fetch that broke, what has come so far is handed out, and that is said.
 
     \b
     Examples:
@@ -245,6 +245,15 @@ def _say_deliveries(deliveries: Any) -> None:
 
 
 def _say_used(result: Any) -> None:
+    _say_used_data(result)
+    if not result["complete"] and result["mode"] == "transfer":
+        go_on = f"Go on with it: `bylag fetch --resume {result['delivery']}`."
+        if result["state"] == "TERMINATED":
+            go_on = "It was ended before its end."
+        show.note(show.warn(f"This is not all of it, only what has come so far. {go_on}"))
+
+
+def _say_used_data(result: Any) -> None:
     if "out" in result:
         show.write(
             f"{result['rows']} rows, {show.size(result['bytes'])}, written to {show.clean(result['out'])}."

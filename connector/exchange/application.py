@@ -125,7 +125,11 @@ class Application:
         if kept is not None and kept.discarded is not None:
             raise OutOfTurn("what came of it was discarded: fetch anew", field="exchange")
         if not row.accept or process.is_over(row):
-            raise OutOfTurn("there is nothing to go on with: fetch anew", field="exchange")
+            raise OutOfTurn(
+                f"there is nothing to go on with: the exchange is {row.state}",
+                field="exchange",
+                next_step="Use what came with `bylag use`, or fetch anew.",
+            )
         self._conversation.begin_attempt(
             row.attempt + 1,
             MessageHash(row.sent) if row.sent else None,

@@ -153,6 +153,13 @@ def test_both_ledgers_verify_with_the_participants_out_of_the_way(space: Space, 
         assert (own["verified"], own["wrong"]) == (True, [])
 
 
+def test_of_what_came_whole_there_is_nothing_to_go_on_with(space: Space, delivery: str) -> None:
+    again = space.bylag("fetch", "--resume", delivery, "--home", "beta", status=None)
+    again.refused("OUT_OF_TURN", 1)
+    assert "COMPLETED" in again.err
+    assert "bylag use" in again.err
+
+
 def test_a_byte_that_was_changed_afterwards_is_found(space: Space, delivery: str) -> None:
     space.bylag("ledger", "export", "export-changed", "--home", "alfa")
     parts = Path(space.folder, "export-changed").rglob("*")

@@ -35,6 +35,8 @@ def test_a_transfer_whose_provider_or_consumer_is_killed_goes_on_and_gives_the_s
     (delivery,) = [each for each in consumer.ask("deliveries") if each["agreement"] == agreement]
     assert delivery["state"] in {"STARTED", "SUSPENDED"}
     assert 2 <= delivery["windows"] < WINDOWS
+    part = {"delivery": delivery["exchange"], "purpose": "PublicBenefit", "out": str(tmp_path / "part.bin")}
+    assert not consumer.ask("use", **part)["complete"]
     done_again: list[int] = []
     went_on = consumer.ask("resume", done_again.append, exchange=delivery["exchange"])
     assert went_on["state"] == "COMPLETED"

@@ -173,7 +173,7 @@ async def use_delivery(asked: Asked) -> JSON:
         raise NoSuchDelivery("nothing of it has been received", field="delivery")
     if out is None and row.size > SHOW_BYTES:
         raise CannotShow(f"the delivery has {row.size} bytes, too many to show", field="out")
-    _require_kept(asked, exchange)
+    delivery = _require_kept(asked, exchange)
     cipher = node.held_cipher(exchange)
     granted = await use(node.ground, node.home.inbox, cipher, exchange, wanted, taken_out=out is not None)
     result: JSONObject = {
@@ -182,6 +182,9 @@ async def use_delivery(asked: Asked) -> JSON:
         "media_type": granted.media_type,
         "rows": granted.rows,
         "bytes": granted.size,
+        "complete": delivery is not None and delivery.complete,
+        "mode": row.mode,
+        "state": row.state,
     }
     if out is None:
         return {**result, "text": shown(granted.frames)}
@@ -189,11 +192,12 @@ async def use_delivery(asked: Asked) -> JSON:
     return {**result, "out": out}
 
 
-def _require_kept(asked: Asked, exchange: ExchangeId) -> None:
+def _require_kept(asked: Asked, exchange: ExchangeId) -> DeliveryRow | None:
     with asked.running.node.database.read() as session:
         delivery = session.get(DeliveryRow, exchange)
     if delivery is not None and delivery.discarded is not None:
         raise Discarded("the delivery was discarded", field="delivery")
+    return delivery
 
 
 def _require_new(out: Path) -> None:
