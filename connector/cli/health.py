@@ -21,8 +21,8 @@ from connector.cli.wording import say_expiring
 def status(session: Session) -> None:
     """Show who this is, what runs, and what is about to expire.
 
-    Ends with status 1 when the store or the policy engine failed, or something has expired or will
-    within a day.
+    Ends with status 1 when the store or the policy engine failed, when you have no full standing in the
+    data space, or something has expired or will within a day.
 
     \b
     Example:
@@ -31,13 +31,14 @@ def status(session: Session) -> None:
     result = session.ask("status")
     session.print(result, _say_status)
     decides = result["engine"]["decides"]
-    _end_with(decides and not result["store_failed"] and not _is_urgent(result["expiring"]))
+    sound = decides and not result["store_failed"] and result["standing"] == "active"
+    _end_with(sound and not _is_urgent(result["expiring"]))
 
 
 @click.command()
 @on_home
 def doctor(session: Session) -> None:
-    """Check clock, disk, port, keys, list, log and lines to peers, and say what to do.
+    """Check clock, disk, port, standing, keys, list, log and lines to peers, and say what to do.
 
     Ends with status 1 when a check fails.
 
@@ -65,6 +66,7 @@ def _say_status(result: Any) -> None:
         [
             ("participant", result["participant"]),
             ("data space", result["space"]),
+            ("standing", result["standing"]),
             ("listening", serving),
             ("list", f"number {result['list']['number']}, good until {show.time(result['list']['expires'])}"),
             ("datasets", result["datasets"]),
@@ -78,6 +80,9 @@ def _say_status(result: Any) -> None:
             ("witness", "no independent witness yet"),
         ]
     )
+    if result["standing"] != "active":
+        told = "nothing is released to you; ask the registrar, or your controller, why"
+        show.write(show.bad(show.clean(f"{result['standing']}: {told}")))
     engine = result["engine"]
     if not engine["decides"]:
         show.write(show.bad(f"the policy engine does not decide: {show.clean(engine['found'])}"))

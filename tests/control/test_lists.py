@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
+from connector.control.running import Running
 from connector.identity import change
 from connector.identity.equivocation import Equivocation
 from connector.identity.membership import MalformedList
@@ -19,7 +20,7 @@ from connector.store.database import StoreUnavailable
 from connector.store.home import Home, HomeLock
 from connector.store.tables import ListRow
 from ledger.errors import BylagError
-from tests.control.homes import CITY, COMPANY, Homes
+from tests.control.homes import CITY, COMPANY, Homes, ask
 
 
 @pytest.fixture
@@ -128,3 +129,17 @@ async def test_the_home_is_given_back_also_when_the_last_checkpoint_cannot_be_si
         async with homes.open(city) as node:
             monkeypatch.setattr(node.notary, "publish", full)
     HomeLock(city).release()
+
+
+async def test_who_is_suspended_or_removed_is_told_by_status_and_doctor(homes: Homes, city: Home) -> None:
+    async def said(running: Running) -> tuple[str, bool]:
+        checks = (await ask(running, "doctor"))["checks"]
+        standing = next(each["ok"] for each in checks if each["check"] == "standing")
+        return (await ask(running, "status"))["standing"], standing
+
+    async with homes.running(city) as running:
+        assert await said(running) == ("active", True)
+        await running.node.take_list(homes.publish(change.suspend(CITY)))
+        assert await said(running) == ("suspended", False)
+        await running.node.take_list(homes.publish(change.remove(CITY)))
+        assert await said(running) == ("removed", False)

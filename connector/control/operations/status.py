@@ -15,6 +15,7 @@ from connector.control.operations.duties import counted
 from connector.identity.certificate import read_leaf
 from connector.identity.credential import read_credential
 from connector.identity.expiry import Expiry, warning
+from connector.identity.peer import Limit, NotActive
 from connector.node import Node
 from connector.policy.engine import Condition
 from connector.store import outbox
@@ -49,6 +50,7 @@ async def status(asked: Asked) -> JSON:
         "space": node.space,
         "serving": running.port is not None,
         "port": running.port,
+        "standing": _limit(node) or "active",
         "list": {"number": node.trust.number, "expires": node.trust.current.expires},
         "datasets": datasets,
         "agreements": active,
@@ -71,7 +73,19 @@ async def doctor(asked: Asked) -> JSON:
     """Look at clock, disk, port, keys, list, log and lines; for each what was found and what to do."""
     asked.arguments.finish()
     checks: list[JSON] = []
-    for check in (_clock, _disk, _folder, _port, _keys, _list, _expiries, _log, _store, _duties):
+    for check in (
+        _clock,
+        _disk,
+        _folder,
+        _port,
+        _standing,
+        _keys,
+        _list,
+        _expiries,
+        _log,
+        _store,
+        _duties,
+    ):
         checks.append(check(asked))
     checks.append(await _engine(asked))
     checks.append(_area(asked))
@@ -137,6 +151,27 @@ def _port(asked: Asked) -> JSONObject:
 
 def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+
+
+def _limit(node: Node) -> Limit | None:
+    """Why this participant has no full standing, as far as it can tell by itself; None when it has."""
+    now = node.ambient.now()
+    if node.config.is_guest:
+        expired = read_credential(node.guest_answer.credential).expires <= now
+        return Limit.CREDENTIAL_EXPIRED if expired else None
+    return node.directory.limit(node.me, now)
+
+
+def _standing(asked: Asked) -> JSONObject:
+    limit = _limit(asked.running.node)
+    if limit is None:
+        return _found("standing", True, "active")
+    return _found(
+        "standing",
+        False,
+        f"{limit}: nothing is released to you, and only protective messages are heard",
+        NotActive.default_next_step,
+    )
 
 
 def _keys(asked: Asked) -> JSONObject:
