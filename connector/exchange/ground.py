@@ -19,6 +19,7 @@ from connector.audit.people import People
 from connector.audit.recorder import Recorder
 from connector.audit.scope import Counterpart
 from connector.contract.terms import ANY_VERSION, VersionRule
+from connector.exchange import denials
 from connector.exchange.attempts import Attempts
 from connector.exchange.floods import Floods
 from connector.exchange.growth import Growth
@@ -50,10 +51,10 @@ class Denied(BylagError):
 
     code = "DENIED"
     kind = ErrorKind.DENIED
-    default_next_step = "Look at the code; `bylag ledger show` has the record of it."
+    default_next_step = denials.ANY
 
     def __init__(self, reason: str, message: str = "") -> None:
-        super().__init__(message or f"denied: {reason}")
+        super().__init__(message or f"denied: {reason}", next_step=denials.next_step(reason))
         self.reason = reason
         """The reason code, upper case."""
 

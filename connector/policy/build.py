@@ -155,7 +155,8 @@ def run_opa(opa: Path, *arguments: str, folder: Path | None = None) -> str:
         raise RulebookNotBuilt(f"OPA did not run: {arguments[0]}") from error
     if done.returncode != 0:
         raise RulebookNotBuilt(
-            f"opa {arguments[0]} failed: {(done.stderr.strip() or done.stdout.strip())[:2000]}"
+            f"opa {arguments[0]} failed: {(done.stderr.strip() or done.stdout.strip())[:2000]}",
+            next_step="Correct what OPA names, and build again; docs/reference/engines.md has an example.",
         )
     return done.stdout
 

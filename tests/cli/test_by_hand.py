@@ -122,6 +122,7 @@ def test_a_question_that_is_denied_says_why(space: Space, agreement: str) -> Non
 def test_another_purpose_is_denied_and_the_denial_stands_in_both_logs(space: Space, agreement: str) -> None:
     denied = space.bylag("fetch", agreement, "--purpose", "Marketing", "--home", "beta", status=None)
     denied.refused("PURPOSE_BEYOND_AGREEMENT", 3)
+    assert "`bylag agreement show AGREEMENT`" in denied.err
     for home in ("alfa", "beta"):
         records = space.bylag.json("ledger", "show", "--last", "40", "--home", home)
         denials = [each["leaf"] for each in records if each["leaf"]["type"] == "denial"]
