@@ -100,7 +100,10 @@ def _inclusion(options: argparse.Namespace) -> int:
     signed, reader = _open(folder, options)
     checkpoint = signed.checkpoint
     if not 0 <= options.index < checkpoint.size:
-        raise MalformedExport(f"the log has {checkpoint.size} leaves, none at {options.index}")
+        raise MalformedExport(
+            f"the log has {checkpoint.size} leaves, none at {options.index}",
+            next_step="Name an index below that, or ask for a newer export.",
+        )
     entry = reader.entry(options.index)
     hashes = inclusion_proof(options.index, checkpoint.size, reader.hashes)
     check_inclusion(leaf_hash(entry), options.index, checkpoint.size, hashes, checkpoint.root)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from ledger.canonical import JSONObject
+from ledger.canonical import JSON, JSONObject
 
 _SHOWN: Final = 20
 """Findings of one kind kept in full; the others are counted."""
@@ -118,11 +118,20 @@ class Report:
 
     def text(self) -> str:
         """The report for a terminal."""
-        facts = [f"    {name}: {value}" for name, value in self.facts.items()]
-        open_points = f", {self.open_count} points open" if self.open_count else ""
+        facts = [f"    {name}: {_shown(value)}" for name, value in self.facts.items()]
+        points = "1 point" if self.open_count == 1 else f"{self.open_count} points"
+        open_points = f", {points} open" if self.open_count else ""
         verdict = ("verified" if self.verified else "NOT VERIFIED") + open_points
         lines = [line for step in self.steps for line in step.lines()]
         return "\n".join([f"{self.subject}: {verdict}", *facts, *lines])
+
+
+def _shown(value: JSON) -> str:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return ", ".join(map(_shown, value)) or "none"
+    return str(value)
 
 
 def plain(text: str) -> str:

@@ -6,6 +6,7 @@ from connector.cli import show
 from connector.identity import change
 from connector.identity.change import Change
 from connector.identity.enrolment import JOIN, ROTATION, UPDATE, read_join, read_rotation, read_update
+from connector.identity.guest import REQUEST as GUEST
 from connector.identity.organisation import Attributes
 from connector.identity.public import Job
 from connector.identity.request import MAX_REQUEST
@@ -42,6 +43,12 @@ def _kind(data: bytes) -> str:
         kind = decode_object(from_base64url(str(payload)), max_bytes=MAX_REQUEST).get("type")
     except BylagError as error:
         raise UnknownRequest(f"this is no request file: {error}") from error
+    if kind == GUEST:
+        raise UnknownRequest(
+            "a guest asks their controller, not the registrar",
+            field="type",
+            next_step="The controller takes it: `bylag guest vouch REQUEST --assurance LEVEL`.",
+        )
     if kind not in (JOIN, ROTATION, UPDATE):
         raise UnknownRequest("the file asks for nothing that a registrar grants", field="type")
     return str(kind)

@@ -224,6 +224,9 @@ def test_a_guest_is_vouched_for_and_finds_what_the_controller_publishes(space: S
     bylag = space.bylag
     bylag("init", "--guest", "--controller", ALFA, "--space", "energy.example", "--home", "anna")
     bylag("join", "--home", "anna", "--out", "anna-request.json")
+    misled = bylag("registrar", "admit", "anna-request.json", status=None)
+    misled.refused("UNKNOWN_REQUEST", 2)
+    assert "bylag guest vouch" in misled.err
     to = ("--assurance", "high", "--out", "anna-answer.json")
     vouched = bylag.json("guest", "vouch", "anna-request.json", *to, "--home", "alfa")
     assert (space.folder / "anna-answer.json").stat().st_mode & 0o777 == 0o600

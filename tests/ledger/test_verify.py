@@ -607,6 +607,12 @@ def test_many_findings_are_counted_and_few_are_shown(copy: Path, story: Story) -
     assert "more" in report.text()
 
 
+def test_the_report_names_witnesses_and_writer_in_words(original: Path) -> None:
+    text = check(original).text()
+    assert "witnesses: none" in text
+    assert not set("{}[]") & set(text)
+
+
 def test_every_part_of_an_export_has_a_use(original: Path) -> None:
     names = {path.relative_to(original).parts[0] for path in original.iterdir()}
     assert names == {"checkpoint", "log.vkey", "export.json", "tile", "openings", "documents"}
