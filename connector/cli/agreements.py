@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from connector.cli import show
+from connector.cli.contract_terms import contract_in_words
 from connector.cli.options import by_hand, on_home, without_none
 from connector.cli.prices import price_in_words
 from connector.cli.session import Session
@@ -87,7 +88,7 @@ def _say_one(result: Any) -> None:
             ("versions", versions_in_words(document["versions"])),
             ("places", ", ".join(terms["places"])),
             ("W, T", f"{terms['windows']} windows, {terms['acknowledge_seconds']} s"),
-            ("liability", ", ".join(f"{name} {value}" for name, value in terms["liability"].items())),
+            *contract_in_words(terms),
             ("since", show.time(result["begun"])),
             ("ended", show.time(result["ended"])),
             ("because", result["code"]),

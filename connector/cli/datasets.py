@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from connector.cli import show
+from connector.cli.contract_terms import contract_terms_option, read_contract_terms
 from connector.cli.options import PATH, member, on_home, without_none
 from connector.cli.policy_files import parents_option, read_policy_file
 from connector.cli.prices import price_in_words, priced, take_price
@@ -125,6 +126,7 @@ class ColumnKind(click.ParamType):  # type: ignore[type-arg]  # not generic befo
     help="Who gets an agreement without being asked about.",
 )
 @click.option("--listed", multiple=True, metavar="DID", help="With --approve listed; repeatable.")
+@contract_terms_option
 @click.option(
     "--versions",
     type=click.Choice(("any", "current", "this")),
@@ -151,6 +153,7 @@ def publish(
     types: tuple[tuple[str, str], ...],
     delimiter: str | None,
     no_header: bool,
+    contract_terms: Path | None,
     **said: Any,
 ) -> None:
     """Publish FILE as a dataset, or as a new version of the dataset of that id.
@@ -194,6 +197,8 @@ def publish(
             arguments[name] = list[JSON](texts)
     if places:
         arguments["places"] = list[JSON](sorted(set(places)))
+    if contract_terms is not None:
+        arguments["contract_terms"] = read_contract_terms(contract_terms)
     arguments |= _policy_of(policy, parents, template, values)
     session.print(session.ask("publish", **arguments), _say_entry)
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from connector.cli import show
+from connector.cli.contract_terms import contract_in_words, contract_terms_option, read_contract_terms
 from connector.cli.options import PATH, by_hand, member, on_home, without_none
 from connector.cli.policy_files import parents_option, read_policy_file
 from connector.cli.prices import price_in_words, priced, take_price
@@ -107,12 +108,18 @@ def approve(session: Session, negotiation: str, **said: Any) -> None:
 @click.option("--days", type=click.IntRange(1, 36_500), help="Another period, from now on.")
 @click.option("--policy", type=PATH, help="Another ODRL policy, a file in JSON-LD, or in Turtle (.ttl).")
 @parents_option
+@contract_terms_option
 @priced
 @click.option("--unit", help="The unit that you act for.")
 @by_hand
 @on_home
 def counter(
-    session: Session, negotiation: str, policy: Path | None, parents: tuple[Path, ...], **said: Any
+    session: Session,
+    negotiation: str,
+    policy: Path | None,
+    parents: tuple[Path, ...],
+    contract_terms: Path | None,
+    **said: Any,
 ) -> None:
     """Put other terms on the table; a person at the other side decides on them.
 
@@ -125,6 +132,8 @@ def counter(
         arguments["policy"] = read_policy_file(policy, parents)
     elif parents:
         raise click.UsageError("--parent goes with --policy")
+    if contract_terms is not None:
+        arguments["contract_terms"] = read_contract_terms(contract_terms)
     session.print(session.ask("counter", negotiation=negotiation, **arguments), _say_outcome)
 
 
@@ -205,6 +214,7 @@ def _say_one(result: Any) -> None:
             ("versions", versions_in_words(result["terms"]["versions"])),
             ("places", ", ".join(terms["places"])),
             ("W, T", f"{terms['windows']} windows, {terms['acknowledge_seconds']} s"),
+            *contract_in_words(terms),
             ("policy", terms["policy_digest"]),
         ]
     )

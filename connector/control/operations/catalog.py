@@ -14,19 +14,17 @@ from connector.catalog.listing import decode_entry, decode_page
 from connector.catalog.stored import NoSuchDataset, StoredCatalog, put_offer, put_version
 from connector.catalog.suspicion import check_declared, look
 from connector.contract import forms
-from connector.contract.liability import LiabilityTerms
 from connector.contract.offer import Approval, Offer, decode_offer
 from connector.contract.terms import (
     ANY_VERSION,
     FREE,
     MAX_PLACES,
-    NO_PROSE,
     Period,
     Price,
-    References,
     Terms,
     VersionRule,
 )
+from connector.control.contract_terms import NOTHING_BESIDE, given_contract_terms
 from connector.control.operation import Asked, operation
 from connector.control.price import given_price, require_ground
 from connector.control.purpose import purpose
@@ -223,6 +221,7 @@ class _Wanted:
         self._usual_basis = filled.legal_basis if filled is not None else None
         self._grounds = _grounds(fields)
         self.approval = _approval(fields)
+        self._contract = given_contract_terms(fields)
         self._versions = fields.choice("versions", VERSIONS) if fields.has("versions") else None
         self.windows = fields.maybe_integer("windows", least=1, most=64) or 4
         self.ack_seconds = fields.maybe_integer("ack_seconds", least=1, most=3600) or 60
@@ -234,8 +233,8 @@ class _Wanted:
     @property
     def is_new_offer(self) -> bool:
         """Whether an offer is made: the first, or one with another policy, price, ground or versions."""
-        said = self.policy is not None or self._price is not None or self._versions is not None
-        return not self.is_offered or said or any(self._grounds)
+        said = (self.policy, self._price, self._versions, self._contract)
+        return not self.is_offered or any(each is not None for each in said) or any(self._grounds)
 
     def earlier_roles(self, names: Collection[str]) -> dict[str, Role]:
         """What columns of these names were declared to be in the version before."""
@@ -278,21 +277,22 @@ class _Wanted:
         now = self._node.ambient.now()
         period = Period(now, Milliseconds(now + self.days * DAY_MS))
         normal = self.policy or normalise(self._policy_document())
+        contract = self._contract or NOTHING_BESIDE
         terms = Terms(
             policy=normal.content,
             policy_digest=normal.digest,
             purpose=self.purpose,
             legal_basis=self._grounds.legal_basis or self._usual_basis,
             secrecy_ground=self._grounds.secrecy_ground,
-            liability=LiabilityTerms({}),
+            liability=contract.liability,
             period=period,
             price=self.price,
             places=self._grounds.places or ("EU",),
             transfer_ground=self._grounds.transfer_ground,
             windows=self.windows,
             acknowledge_seconds=self.ack_seconds,
-            prose=NO_PROSE,
-            references=References(),
+            prose=contract.prose,
+            references=contract.references,
         )
         return Offer(
             id=OfferId(f"offer-{fresh_id(self._node.ambient)}"),

@@ -19,6 +19,7 @@ from connector.contract.messages import TERMINATION_CODES
 from connector.contract.offer import Offer, read_offer
 from connector.contract.states import State
 from connector.contract.terms import Period
+from connector.control.contract_terms import given_contract_terms
 from connector.control.operation import Asked, operation
 from connector.control.operations.catalog import NoOffer
 from connector.control.price import given_price, require_ground
@@ -160,12 +161,12 @@ async def approve(asked: Asked) -> JSON:
 
 @operation("counter")
 async def counter(asked: Asked) -> JSON:
-    """Put other terms on the table: another purpose, period, policy or price; the rest stays."""
+    """Put other terms on the table: another purpose, period, policy, price or contract."""
     fields = asked.arguments
     number, unit, beside = _negotiation(fields), _unit(fields), _beside(fields)
     named, days = fields.maybe_text("purpose"), fields.maybe_integer("days", least=1, most=36_500)
     policy = fields.any("policy") if fields.has("policy") else None
-    price = given_price(fields)
+    price, contract = given_price(fields), given_contract_terms(fields)
     fields.finish()
     node = asked.running.node
     standing = node.desk.get(number)
@@ -184,6 +185,8 @@ async def counter(asked: Asked) -> JSON:
         terms = replace(terms, policy=normal.content, policy_digest=normal.digest)
     if price is not None:
         terms = replace(terms, price=price)
+    if contract is not None:
+        terms = contract.within(terms)
     if named is not None or policy is not None:
         check_purpose(read_policy(terms.policy), terms.purpose)
     if standing.role is Role.PROVIDER:
