@@ -206,7 +206,12 @@ def _next_state(negotiation: Negotiation | None, role: Role, message: Message) -
     state, step = negotiation.state if negotiation is not None else None, message.body.step
     if step is None or (state, role, step) not in TRANSITIONS:
         here = f"in {state.value}" if state is not None else "first"
-        raise IllegalMove(f"the {role.value} cannot send a {message.body.kind} {here}", field="type")
+        raise IllegalMove(
+            f"the {role.value} cannot send a {message.body.kind} {here}",
+            field="type",
+            next_step="`bylag negotiation show` says for whom it waits; what both have signed is ended with"
+            " `bylag agreement terminate`.",
+        )
     return TRANSITIONS[state, role, step]
 
 

@@ -188,6 +188,9 @@ def test_terms_are_countered_approved_by_hand_followed_and_ended_with_words(spac
     assert "the purpose is, or is a narrower one than, AcademicResearch." in seen.out
     agreed = bylag.json("negotiation", "approve", asked["negotiation"], "--home", "beta")
     assert agreed["state"] == "FINALIZED"
+    late = bylag("negotiation", "terminate", asked["negotiation"], "--home", "beta", status=None)
+    late.refused("ILLEGAL_MOVE", 1)
+    assert "bylag agreement terminate" in late.err
     signed = bylag.json("agreement", "show", agreed["agreement"], "--home", "alfa")["document"]
     period = signed["terms"]["period"]
     assert period["end"] - period["begin"] == 30 * 24 * 3600 * 1000
