@@ -35,7 +35,7 @@ NEXT_STEPS: Final[Mapping[str, str]] = {
     "NO_SUCH_EXCHANGE": _ANEW,
     "NO_SUCH_VERSION": "List its versions with `bylag dataset DATASET --peer DID`.",
     "OFFER_EXPIRED": _AGAIN,
-    "OTHER_VERSION": "Fetch without --version; `bylag agreement show AGREEMENT` says which versions it is for.",
+    "OTHER_VERSION": "Fetch without --version: `bylag agreement show AGREEMENT` says which are meant.",
     "PURPOSE_BEYOND_AGREEMENT": (
         "Ask for the agreed purpose or a narrower one; `bylag agreement show AGREEMENT` names it."
     ),

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from connector.policy.archive import pack
-from connector.policy.errors import RulebookNotBuilt
+from connector.policy.errors import RulebookNotBuilt, RulesRefused
 from connector.policy.purposes import closure
 from connector.policy.rulebook import (
     DATA,
@@ -145,7 +145,7 @@ def _version_of(opa: str) -> str:
 
 
 def run_opa(opa: Path, *arguments: str, folder: Path | None = None) -> str:
-    """What OPA says on its output. Raises :class:`RulebookNotBuilt`."""
+    """What OPA says. Raises :class:`RulebookNotBuilt`, and :class:`RulesRefused` when it complains."""
     command = [str(opa), *arguments]
     try:
         done = subprocess.run(  # noqa: S603 - the command is OPA, its arguments are our own
@@ -154,9 +154,8 @@ def run_opa(opa: Path, *arguments: str, folder: Path | None = None) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RulebookNotBuilt(f"OPA did not run: {arguments[0]}") from error
     if done.returncode != 0:
-        raise RulebookNotBuilt(
-            f"opa {arguments[0]} failed: {(done.stderr.strip() or done.stdout.strip())[:2000]}",
-            next_step="Correct what OPA names, and build again; docs/reference/engines.md has an example.",
+        raise RulesRefused(
+            f"opa {arguments[0]} failed: {(done.stderr.strip() or done.stdout.strip())[:2000]}"
         )
     return done.stdout
 

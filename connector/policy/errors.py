@@ -68,6 +68,14 @@ class RulebookNotBuilt(BylagError):
     default_next_step = "Install the pinned OPA and run the build again."
 
 
+class RulesRefused(RulebookNotBuilt):
+    """Rules of one's own do not compile, fail their tests, or do what local rules may not."""
+
+    code = "RULES_REFUSED"
+    kind = ErrorKind.INVALID
+    default_next_step = "Correct what is named, and build again; docs/reference/engines.md has an example."
+
+
 class RulebookNotKept(BylagError):
     """A rulebook that decided is not among those kept in this home."""
 

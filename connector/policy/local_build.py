@@ -25,7 +25,7 @@ from typing import Any, Final
 from connector.policy.archive import pack
 from connector.policy.build import find_opa, run_opa
 from connector.policy.engine import Unanswered
-from connector.policy.errors import RulebookNotBuilt
+from connector.policy.errors import RulebookNotBuilt, RulesRefused
 from connector.policy.local import LOCAL_ENTRYPOINT, EmbeddedLocal, LocalRules, denials, reads_moving
 from connector.policy.rulebook import DATA, MANIFEST, OPA_VERSION, WASM, rulebook_digest
 from ledger.canonical import encode
@@ -57,7 +57,7 @@ def build_local(folder: Path, number: int) -> Built:
     sources = _sources(folder)
     rules = {name: data for name, data in sources.items() if not name.endswith("_test.rego")}
     if not rules:
-        raise RulebookNotBuilt("there is no rule in the folder", next_step=_HOW)
+        raise RulesRefused("there is no rule in the folder", next_step=_HOW)
     opa = find_opa()
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
@@ -129,7 +129,7 @@ def _require_answer(built: Built) -> None:
     try:
         denials(local.evaluate(b"{}"))
     except Unanswered as error:
-        raise RulebookNotBuilt(f"local.deny is not a set of codes: {error.code}", next_step=_HOW) from error
+        raise RulesRefused(f"local.deny is not a set of codes: {error.code}", next_step=_HOW) from error
     finally:
         local.close()
 
@@ -138,9 +138,9 @@ def _sources(folder: Path) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for path in sorted(folder.rglob("*.rego")):
         if not path.is_file() or path.is_symlink() or len(found) == MAX_FILES:
-            raise RulebookNotBuilt(f"a folder of rules holds at most {MAX_FILES} plain files")
+            raise RulesRefused(f"a folder of rules holds at most {MAX_FILES} plain files")
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise RulebookNotBuilt(f"{path.name} has more than {MAX_FILE_BYTES} bytes")
+            raise RulesRefused(f"{path.name} has more than {MAX_FILE_BYTES} bytes")
         found[path.relative_to(folder).as_posix()] = path.read_bytes()
     return found
 
@@ -154,10 +154,10 @@ def _require_own(name: str, module: Any) -> None:
     """The module's package and every ``data`` in it are ``data.local``."""
     path = module["package"]["path"]
     if [term["value"] for term in path[:2]] != ["data", "local"]:
-        raise RulebookNotBuilt(f"{name} is not in the package local", next_step=_HOW)
+        raise RulesRefused(f"{name} is not in the package local", next_step=_HOW)
     for reference in _references(module):
         if reference[:1] == ["data"] and reference[1:2] != ["local"]:
-            raise RulebookNotBuilt(f"{name} reads data that is not its own", next_step=_HOW)
+            raise RulesRefused(f"{name} reads data that is not its own", next_step=_HOW)
 
 
 def _references(value: Any) -> Iterator[list[Any]]:

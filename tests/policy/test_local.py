@@ -16,7 +16,7 @@ from connector.policy.bundle import LOCAL_SCOPE, RULEBOOK_SCOPE, sign_bundle
 from connector.policy.chosen import embedded_engine
 from connector.policy.decision import Decision
 from connector.policy.engine import Engine, Unanswered
-from connector.policy.errors import BundleRefused, RulebookNotBuilt, RulebookNotKept
+from connector.policy.errors import BundleRefused, RulebookNotKept, RulesRefused
 from connector.policy.kept import KeptRulebooks
 from connector.policy.lease import LeasedEngine
 from connector.policy.local import (
@@ -193,14 +193,14 @@ UNBUILT = {
 
 @pytest.mark.parametrize("what", UNBUILT)
 def test_rules_are_not_built_with(what: str, opa: Path, tmp_path: Path) -> None:
-    with pytest.raises(RulebookNotBuilt):
+    with pytest.raises(RulesRefused):
         built(tmp_path, opa, rule=UNBUILT[what])
 
 
 def test_rules_whose_own_tests_fail_are_not_built(opa: Path, tmp_path: Path) -> None:
     (tmp_path / "a.rego").write_text(SECRET)
     (tmp_path / "a_test.rego").write_text("package local\n\ntest_it if count(deny) == 9 with input as {}\n")
-    with pytest.raises(RulebookNotBuilt, match="opa test failed"):
+    with pytest.raises(RulesRefused, match="opa test failed"):
         build_local(tmp_path, 1)
     (tmp_path / "a_test.rego").write_text("package local\n\ntest_it if count(deny) == 0 with input as {}\n")
     done = build_local(tmp_path, 1)
@@ -209,7 +209,7 @@ def test_rules_whose_own_tests_fail_are_not_built(opa: Path, tmp_path: Path) -> 
 
 
 def test_an_empty_folder_is_named(opa: Path, tmp_path: Path) -> None:
-    with pytest.raises(RulebookNotBuilt):
+    with pytest.raises(RulesRefused):
         build_local(tmp_path, 1)
 
 
