@@ -102,8 +102,9 @@ WHAT_WAS_SIGNED: Final = (
         NEGOTIATION,
         "A message that the state does not allow",
         (
-            'raise IllegalMove(f"the {role.value} cannot send a {message.body.kind} {here}", field="type")',
-            "return state or State.REQUESTED",
+            '        raise IllegalMove(\n            f"the {role.value} cannot send',
+            "        return state or State.REQUESTED\n"
+            '        raise IllegalMove(\n            f"the {role.value} cannot send',
         ),
     ),
     taken_out(
