@@ -112,6 +112,8 @@ def _toml(file: Path) -> JSONObject:
         json.dumps(content)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CannotReadFile(f"{file.name} is not TOML: {error}") from error
+    except RecursionError as error:
+        raise CannotReadFile(f"{file.name} nests too deep") from error
     except TypeError as error:
         raise CannotReadFile(f"{file.name} holds a date or time, which no term is") from error
     return content

@@ -63,34 +63,6 @@ MOST_LATE_ACKS: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
-    """A request that was decided, recorded and offered."""
-
-    conversation: Conversation
-    terms: Terms
-    request: Request
-    selection: JSONObject | None
-    snapshot: Snapshot
-    asked: Asked
-    counts: Mapping[str, int]
-    """Counter values at the decision: this exchange's own use is not among them."""
-    ruling: Ruling
-    decision: LeafHash
-    row: ExchangeRow
-    offer: Signed
-    expires: Milliseconds
-    """When the Offer ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A request that was denied, recorded, and answered with a signed Denial."""
-
-    denial: Signed
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Considered:
     """A request that may be granted, and the Offer that would do it; nothing is written yet."""
 
@@ -101,8 +73,9 @@ class _Considered:
     snapshot: Snapshot
     asked: Asked
     counts: Mapping[str, int]
+    """Counter values at the decision: this exchange's own use is not among them."""
     ruling: Ruling
-    offer: Offer
+    proposed: Offer
 
     def say(
         self,
@@ -115,7 +88,7 @@ class _Considered:
         """Sign and record the Offer."""
         return self.conversation.say(
             transaction,
-            self.offer,
+            self.proposed,
             answering=answering,
             opening=_beside_offer(self.snapshot, self.selection, self.ruling),
             side=side,
@@ -124,26 +97,38 @@ class _Considered:
                 "purpose": self.request.purpose,
                 "dataset": self.terms.dataset,
                 "dataset_version": self.snapshot.digest,
-                "until": self.offer.expires,
+                "until": self.proposed.expires,
             },
         )
 
     def admitted(self, signed: Signed, decision: LeafHash, row: ExchangeRow) -> Admitted:
         """What was recorded: the exchange goes on from here."""
         return Admitted(
-            conversation=self.conversation,
-            terms=self.terms,
-            request=self.request,
-            selection=self.selection,
-            snapshot=self.snapshot,
-            asked=self.asked,
-            counts=self.counts,
-            ruling=self.ruling,
-            decision=decision,
-            row=row,
-            offer=signed,
-            expires=self.offer.expires,
-        )
+            self.conversation, self.terms, self.request, self.selection, self.snapshot, self.asked,
+            self.counts, self.ruling, self.proposed, decision, row, signed,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted(_Considered):
+    """A request that was decided, recorded and offered."""
+
+    decision: LeafHash
+    row: ExchangeRow
+    offer: Signed
+
+    @property
+    def expires(self) -> Milliseconds:
+        """When the Offer ends."""
+        return self.proposed.expires
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that was denied, recorded, and answered with a signed Denial."""
+
+    denial: Signed
+    code: str
 
 
 async def admit(ground: Ground, peer: ParticipantId, first: Signed) -> Admitted | Refused:
@@ -251,7 +236,7 @@ async def _admit_request(
             counters.reserve_use(
                 transaction, ground, (terms.agreement, conversation.exchange), ruling.counters
             )
-        decision = record_decision(transaction, conversation, terms, ruling)
+        decision = record_decision(transaction, ground, conversation.scope, terms, ruling)
         row = _new_row(conversation, terms, request, selection, snapshot)
         row.declared = encode(declared) if declared is not None else b""
         signed = considered.say(transaction, decision, answering=first.document, side=_request_opening(first))
@@ -296,7 +281,7 @@ async def _admit_resume(
         stored = transaction.session.get_one(ExchangeRow, conversation.exchange)
         if conversation.attempt <= stored.attempt:
             raise OutOfTurn("another attempt has begun", field="attempt")
-        decision = record_decision(transaction, conversation, terms, ruling)
+        decision = record_decision(transaction, ground, conversation.scope, terms, ruling)
         for document, envelope, message in late:
             custody.take_late(transaction, conversation, stored, document, envelope, message)
         _require_same_place(stored, resume)

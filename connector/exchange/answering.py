@@ -217,7 +217,9 @@ class AnsweringSession:
             self._begin_window(transaction, window)
         counters.reserve_use(transaction, self._ground, self._use, found.ruling.counters)
         if found.ruling is not self._ruling:
-            self._decision = record_decision(transaction, self._conversation, self._terms, found.ruling)
+            self._decision = record_decision(
+                transaction, self._ground, self._conversation.scope, self._terms, found.ruling
+            )
             self._ruling = found.ruling
         question, rows = found.question, found.rows
         before = window.digest if window.places else self._digest

@@ -16,7 +16,7 @@ from typing import Final
 
 from connector.contract.liability import Role
 from connector.exchange import custody, metered, process
-from connector.exchange.channel import Channel, Signed
+from connector.exchange.channel import Signed
 from connector.exchange.conversation import Conversation, OutOfTurn
 from connector.exchange.declared import NOTHING
 from connector.exchange.digest import RunningDigest
@@ -46,11 +46,10 @@ class Offered:
 
 
 class Application:
-    """One attempt's Request or Resume, up to the Accept."""
+    """One attempt's Request or Resume, up to the Accept; the caller sends what it signs."""
 
-    def __init__(self, ground: Ground, channel: Channel, terms: Terms, conversation: Conversation) -> None:
+    def __init__(self, ground: Ground, terms: Terms, conversation: Conversation) -> None:
         self._ground = ground
-        self._channel = channel
         self._terms = terms
         self._conversation = conversation
 
@@ -172,8 +171,8 @@ class Application:
             raise OutOfTurn("a Request is answered by an Offer or a Denial of it", field="request")
         return self._check_offer(body, answer, version)
 
-    async def accept(self, offered: Offered) -> RunningDigest:
-        """Step 3: accept it; the running digest to go on from."""
+    async def accept(self, offered: Offered) -> tuple[Signed, RunningDigest]:
+        """Step 3: the Accept, durable here, and the running digest to go on from."""
         offer, schema = offered.offer, offered.schema
 
         def record(transaction: Transaction) -> tuple[Signed, RunningDigest]:
@@ -213,9 +212,7 @@ class Application:
                 )
             return signed, RunningDigest(bytes.fromhex(row.digest))
 
-        signed, digest = await self._ground.writer.write(record)
-        await self._channel.send(signed)
-        return digest
+        return await self._ground.writer.write(record)
 
     def _check_offer(self, offer: Offer, message: Signed, version: str | None) -> Offered:
         schema = message.opening.get("schema")

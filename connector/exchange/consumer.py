@@ -98,7 +98,7 @@ class ConsumerExchange:
             agreement=terms.agreement,
             attempt=1,
         )
-        self._application = Application(ground, channel, terms, self._conversation)
+        self._application = Application(ground, terms, self._conversation)
         self._digest = RunningDigest(b"")
         self._windows = 0
         self._size: int | None = None
@@ -176,7 +176,8 @@ class ConsumerExchange:
         offered = await self._application.hear(answer, asked, version)
         self._size = offered.size
         self._labels = await asyncio.to_thread(self._begin_labels, offered)
-        self._digest = await self._application.accept(offered)
+        accept, self._digest = await self._application.accept(offered)
+        await self._channel.send(accept)
 
     def _begin_labels(self, offered: Offered) -> Received:
         """The exchange's labels so far, if the Offer promises any."""

@@ -14,8 +14,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
+from connector.audit.scope import Scope
 from connector.exchange import counters
-from connector.exchange.conversation import Conversation
 from connector.exchange.declared import NOTHING, Declared
 from connector.exchange.ground import Asked, Denied, Ground, Ruling, Snapshot, Terms
 from connector.exchange.messages import Request
@@ -78,13 +78,13 @@ def declared_in(row: ExchangeRow) -> Declared:
 
 
 def record_decision(
-    transaction: Transaction, conversation: Conversation, terms: Terms, ruling: Ruling
+    transaction: Transaction, ground: Ground, scope: Scope, terms: Terms, ruling: Ruling
 ) -> LeafHash:
-    """Record a ruling that allows; what leaves under it cites the record's hash."""
+    """Record a ruling that allows; what leaves, or is used, under it cites the record's hash."""
     question, result = ruling.recorded()
-    recorded = conversation.ground.recorder.record_decision(
+    recorded = ground.recorder.record_decision(
         transaction,
-        conversation.scope,
+        scope,
         recorded_input=question,
         result=result,
         members={

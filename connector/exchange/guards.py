@@ -3,7 +3,8 @@
 Rules that hold here:
 
 * A guard is asked in the transaction that records what it guards, so that nothing can change in between.
-* Each raises :class:`~connector.exchange.ground.Denied` with the code that is recorded, and sent.
+* Each raises :class:`~connector.exchange.ground.Denied` with the code that is recorded, and sent; only an
+  attempt that was overtaken is ``OutOfTurn``: its stream has nobody to answer.
 """
 
 from __future__ import annotations

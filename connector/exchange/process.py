@@ -21,7 +21,14 @@ from connector.contract.transfer import TransferState, TransferStep, next_state
 from connector.store.tables import ExchangeRow
 
 NOTHING_TO_RESUME: Final = frozenset(
-    {"AGREEMENT_ENDED", "EXCHANGE_ENDED", "NO_AGREEMENT", "NO_SUCH_EXCHANGE", "NOT_RESUMABLE"}
+    {
+        "AGREEMENT_ENDED",
+        "AGREEMENT_TERMINATED",
+        "EXCHANGE_ENDED",
+        "NO_AGREEMENT",
+        "NO_SUCH_EXCHANGE",
+        "NOT_RESUMABLE",
+    }
 )
 """Reasons of a denied Resume after which no other one can be granted."""
 

@@ -270,7 +270,9 @@ class ProviderExchange:
         if ruling.allow is not True:
             raise Denied(ruling.code)
         if ruling is not self._ruling:
-            self._decision = record_decision(transaction, self._conversation, self._terms, ruling)
+            self._decision = record_decision(
+                transaction, self._ground, self._conversation.scope, self._terms, ruling
+            )
             self._ruling = ruling
         return self._decision
 

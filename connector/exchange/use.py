@@ -20,7 +20,7 @@ from typing import Final
 
 from connector.audit.scope import Scope
 from connector.exchange import counters
-from connector.exchange.deciding import declared_in
+from connector.exchange.deciding import declared_in, record_decision
 from connector.exchange.ground import Denied, Ground, Ruling, Terms
 from connector.exchange.guards import require_active, require_current
 from connector.exchange.inbox import Cipher, read_frames
@@ -155,20 +155,7 @@ def _record(
     if (barred := ground.bars.code(terms.agreement)) is not None:
         raise Denied(barred)
     counters.reserve(transaction, terms.agreement, ruling.counters, ground.ambient.now())
-    question, result = ruling.recorded()
-    decision = ground.recorder.record_decision(
-        transaction,
-        scope,
-        recorded_input=question,
-        result=result,
-        members={
-            "policy": terms.policy_digest,
-            **ruling.rules,
-            "contract": terms.contract,
-            "code": ruling.code,
-            "until": ruling.valid_until,
-        },
-    )
+    decision = record_decision(transaction, ground, scope, terms, ruling)
     ground.recorder.record(
         transaction,
         "use",
@@ -176,7 +163,7 @@ def _record(
         members={
             "code": code,
             "purpose": purpose,
-            "decision": decision.hash.hex(),
+            "decision": decision.hex(),
             "dataset": terms.dataset,
             "dataset_version": row.dataset_version,
             "rows": row.rows,

@@ -89,6 +89,7 @@ WRONG = {
     "a value of another kind": ("[liability]\ndispute-days = 1.5\n", "MALFORMED_JSON"),
     "a part that nobody knows": ("[lawyers]\n", "BAD_FIELD"),
     "a day": ("[references]\ncase = 2026-01-01\n", "CANNOT_READ_FILE"),
+    "lists without end": ("[liability]\naccuracy = " + "[" * 30_000, "CANNOT_READ_FILE"),
     "no TOML": ("[liability\n", "CANNOT_READ_FILE"),
     "a document that is not there": (
         '[[prose]]\nfile = "none.pdf"\ntitle = "x"\nlanguage = "sv"\n',

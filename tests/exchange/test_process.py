@@ -5,16 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from connector.exchange import process
-from connector.exchange.channel import Frame
 from connector.exchange.ground import Denied
-from ledger.errors import BylagError
 from ledger.names import ExchangeId
-from tests.exchange.test_transfer import Attempt, stored
+from tests.exchange.test_transfer import Attempt, broken_off, stored
 from tests.exchange.world import World
 
 ROOM = Path(process.__file__).parent
@@ -26,22 +23,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path)
     yield world
     world.close()
-
-
-async def broken_off(world: World) -> ExchangeId:
-    """An exchange whose line broke after some frames."""
-    attempt = Attempt(world)
-    frames = iter(range(1_000))
-
-    def hang_up_at_the_twentieth(message: Any) -> Any:
-        if isinstance(message, Frame) and next(frames) == 19:
-            attempt.provider_end.hang_up()
-        return message
-
-    attempt.provider_end.tamper = hang_up_at_the_twentieth
-    with pytest.raises(BylagError):
-        await attempt.run()
-    return attempt.exchange
 
 
 async def resumed(world: World, exchange: ExchangeId, code: str) -> None:
@@ -71,7 +52,7 @@ def test_nothing_else_in_the_room_sets_an_exchanges_state() -> None:
 
 
 async def test_a_resume_that_is_denied_for_now_leaves_the_exchange_to_be_resumed_later(world: World) -> None:
-    exchange = await broken_off(world)
+    exchange = (await broken_off(world)).exchange
     assert states(world, exchange) == [("SUSPENDED", None), ("SUSPENDED", None)]
     world.provider.ambient.step(SIX_MINUTES)
     await resumed(world, exchange, "CLOCK_SKEW")
@@ -84,7 +65,7 @@ async def test_a_resume_that_is_denied_for_now_leaves_the_exchange_to_be_resumed
 
 
 async def test_a_resume_after_which_none_can_be_granted_ends_the_exchange(world: World) -> None:
-    exchange = await broken_off(world)
+    exchange = (await broken_off(world)).exchange
     world.provider.end_agreement()
     await resumed(world, exchange, "AGREEMENT_ENDED")
     assert states(world, exchange)[1] == ("TERMINATED", "AGREEMENT_ENDED")

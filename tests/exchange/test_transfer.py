@@ -132,7 +132,8 @@ async def test_other_bytes_than_committed_to_are_rejected_with_a_signature(world
     assert "reject" in types(world.provider.leaves())
 
 
-async def test_an_interrupted_transfer_goes_on_from_the_last_acknowledged_window(world: World) -> None:
+async def broken_off(world: World) -> Attempt:
+    """An attempt whose line broke after some frames."""
     attempt = Attempt(world)
     frames = iter(range(1_000))
 
@@ -144,6 +145,11 @@ async def test_an_interrupted_transfer_goes_on_from_the_last_acknowledged_window
     attempt.provider_end.tamper = hang_up_at_the_twentieth
     with pytest.raises(BylagError):
         await attempt.run()
+    return attempt
+
+
+async def test_an_interrupted_transfer_goes_on_from_the_last_acknowledged_window(world: World) -> None:
+    attempt = await broken_off(world)
     row = stored(world.consumer, attempt.exchange)
     assert row.state == "SUSPENDED"
     assert row.window <= 2
